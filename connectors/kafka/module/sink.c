@@ -1,0 +1,365 @@
+/*
+ * The sink's thread: messages are produced from where they lie in the outputs' pieces, so all of them have to be
+ * reported on before an output goes home: prepare waits for that, and so does a rollback.
+ */
+#include <stdlib.h>
+
+#include "connectors/kafka/module/member.h"
+#include "connectors/kafka/module/row.h"
+#include "connectors/kafka/module/transaction.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
+
+struct kafka_sink {
+    struct sink *sink;
+    rd_kafka_t *rk;
+    struct transaction transaction; /* exactly_once = true */
+    uint64_t outstanding;           /* produced, and not reported on */
+    bool down;                      /* it has been said that no broker answers */
+    bool failed;                    /* since the last commit; failure says why */
+    struct error failure;
+};
+
+static const struct kafka_sink_options *options_of(const struct sink *s)
+{
+    return s->component->options;
+}
+
+/* ---- what librdkafka reports: on the sink's thread, while it polls -------------------------------------------------
+ */
+
+static void fails(struct kafka_sink *k, const struct error *err)
+{
+    if (!k->failed)
+        k->failure = *err;
+    k->failed = true;
+}
+
+/* The record's own fault: its neighbours can go on. */
+static bool is_reject(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE ||
+           code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+}
+
+static void reject(struct output *o, uint32_t record, rd_kafka_resp_err_t code)
+{
+    struct error why;
+    error_set(&why, ERROR_REJECT, "%s", rd_kafka_err2str(code));
+    memcpy(why.sqlstate, "22023", 6);
+    if (!output_is_rejected(o, record))
+        output_reject(o, record, &why);
+}
+
+/* The producer is of no use any more; unless it lacks a right, another one may be. */
+static void tell_fatal(rd_kafka_t *rk, struct error *err)
+{
+    char text[512];
+    rd_kafka_resp_err_t cause = rd_kafka_fatal_error(rk, text, sizeof text);
+    error_set(err, kafka_error_kind(cause), "%s", text);
+}
+
+static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *sink)
+{
+    struct kafka_sink *k = sink;
+    const struct kafka_row *row = m->_private;
+    struct error err;
+    k->outstanding--;
+    if (!m->err)
+        k->down = false;
+    else if (is_reject(m->err))
+        reject(row->output, row->record, m->err);
+    else if (m->err == RD_KAFKA_RESP_ERR__FATAL)
+        tell_fatal(rk, &err), fails(k, &err);
+    else if (m->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        error_set(&err, ERROR_STOP, "the broker does not allow this user to write to topic %s",
+                  rd_kafka_topic_name(m->rkt)),
+            fails(k, &err);
+    else
+        kafka_fail(&err, m->err, "topic %s", rd_kafka_topic_name(m->rkt)), fails(k, &err);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *sink)
+{
+    struct kafka_sink *k = sink;
+    struct error err;
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        tell_fatal(rk, &err);
+        fails(k, &err);
+    } else if (kafka_error_kind((rd_kafka_resp_err_t)code) == ERROR_STOP) {
+        error_set(&err, ERROR_STOP, "%s", reason);
+        fails(k, &err);
+    } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !k->down) {
+        log_warn(k->sink->component->name, "%s; trying again", reason);
+        k->down = true;
+    }
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+static rd_kafka_t *make_producer(struct sink *s, struct error *err)
+{
+    static const char *const compressions[] = {"none", "gzip", "snappy", "lz4", "zstd"};
+    const struct kafka_sink_options *o = options_of(s);
+    char *id = kafka_transacts(s) ? kafka_transactional_id(s) : NULL;
+    const struct kafka_property presets[] = {
+        {"transactional.id", id},
+        {"enable.idempotence", "true"},
+        {"partitioner", kafka_partitioners[o->partitioner].name},
+        {"compression.type", compressions[o->compression]},
+        {"queue.buffering.max.messages", "200000"},
+        {NULL, NULL},
+    };
+    rd_kafka_conf_t *conf = kafka_conf(s->component, &o->connection, presets, err);
+    free(id);
+    if (!conf)
+        return NULL;
+    rd_kafka_conf_set_opaque(conf, s->state);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    return kafka_new(RD_KAFKA_PRODUCER, conf, err);
+}
+
+/* A cluster that answers: what cannot be reached makes the sink a late one. */
+static bool await_cluster(struct kafka_sink *k, struct error *err)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(k->rk, 0, NULL, &metadata, 5000);
+    rd_kafka_poll(k->rk, 0);
+    if (!code)
+        rd_kafka_metadata_destroy(metadata);
+    if (k->failed)
+        *err = k->failure;
+    return !k->failed && (!code || kafka_fail(err, code, "the brokers cannot be reached"));
+}
+
+static void kafka_close(struct sink *s)
+{
+    struct kafka_sink *k = s->state;
+    if (k->rk)
+        rd_kafka_destroy(k->rk);
+    *k = (struct kafka_sink){0};
+}
+
+static bool kafka_open(struct sink *s, struct error *err)
+{
+    struct kafka_sink *k = s->state;
+    k->sink = s;
+    k->rk = make_producer(s, err);
+    if (k->rk && await_cluster(k, err) && (!kafka_transacts(s) || transaction_open(&k->transaction, s, k->rk, err)))
+        return true;
+    kafka_close(s);
+    return false;
+}
+
+/* ---- producing --------------------------------------------------------------------------------------------------- */
+
+static rd_kafka_headers_t *headers_of(const char *data, size_t len)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
+    const char *end = data + len;
+    while (data < end) {
+        uint32_t name_len, value_len;
+        memcpy(&name_len, data, sizeof name_len);
+        const char *name = data + sizeof name_len, *value = name + name_len + sizeof value_len;
+        memcpy(&value_len, name + name_len, sizeof value_len);
+        rd_kafka_header_add(headers, name, name_len, value, value_len);
+        data = value + value_len;
+    }
+    return headers;
+}
+
+static rd_kafka_resp_err_t produce_once(struct kafka_sink *k, rd_kafka_topic_t *topic, struct kafka_row *row)
+{
+    bool has_key = row->key_len != KAFKA_NO_KEY;
+    char *key = (char *)(row + 1), *value = key + (has_key ? row->key_len : 0);
+    if (row->headers_len == 0) {
+        if (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, 0, value, row->value_len, has_key ? key : NULL,
+                             has_key ? row->key_len : 0, row) == 0)
+            return RD_KAFKA_RESP_ERR_NO_ERROR;
+        return rd_kafka_last_error();
+    }
+    rd_kafka_headers_t *headers = headers_of(value + row->value_len, row->headers_len);
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        k->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA), RD_KAFKA_V_MSGFLAGS(0),
+        RD_KAFKA_V_VALUE(value, row->value_len), RD_KAFKA_V_KEY(has_key ? key : NULL, has_key ? row->key_len : 0),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(row), RD_KAFKA_V_END);
+    if (code)
+        rd_kafka_headers_destroy(headers);
+    return code;
+}
+
+static bool produce(struct kafka_sink *k, rd_kafka_topic_t *topic, struct kafka_row *row, struct error *err)
+{
+    for (;;) {
+        rd_kafka_resp_err_t code = produce_once(k, topic, row);
+        k->outstanding += !code;
+        if (!code)
+            return true;
+        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && !k->failed && !sink_stopping(k->sink)) {
+            rd_kafka_poll(k->rk, 100);
+            continue;
+        }
+        if (is_reject(code)) {
+            reject(row->output, row->record, code);
+            return true;
+        }
+        if (k->failed)
+            *err = k->failure;
+        else if (code == RD_KAFKA_RESP_ERR__FATAL)
+            tell_fatal(k->rk, err);
+        return k->failed || code == RD_KAFKA_RESP_ERR__FATAL
+                   ? false
+                   : kafka_fail(err, code, "topic %s", rd_kafka_topic_name(topic));
+    }
+}
+
+static bool kafka_write(struct sink *s, struct output *o, struct error *err)
+{
+    struct kafka_sink *k = s->state;
+    bool ok = !kafka_transacts(s) || transaction_begin(&k->transaction, err);
+    for (uint32_t i = 0; ok && i < o->piece_count; i++) {
+        const struct piece *p = &o->pieces[i];
+        char name[256];
+        snprintf(name, sizeof name, STR_FMT, STR_ARG(p->target));
+        rd_kafka_topic_t *topic = rd_kafka_topic_new(k->rk, name, NULL);
+        if (!topic)
+            return kafka_fail(err, rd_kafka_last_error(), "topic %s", name);
+        for (char *at = p->bytes.data, *end = at + p->bytes.len; ok && at < end;
+             at += kafka_row_size((struct kafka_row *)at)) {
+            struct kafka_row *row = (struct kafka_row *)at;
+            row->output = o;
+            ok = produce(k, topic, row, err);
+        }
+        rd_kafka_topic_destroy(topic);
+    }
+    rd_kafka_poll(k->rk, 0);
+    return ok;
+}
+
+static bool kafka_prepare(struct sink *s, struct error *err)
+{
+    struct kafka_sink *k = s->state;
+    while (k->outstanding && !k->failed && !sink_stopping(s))
+        rd_kafka_flush(k->rk, 100);
+    if (k->failed)
+        *err = k->failure;
+    else if (k->outstanding)
+        error_set(err, ERROR_RETRY, "stopped before the brokers have confirmed %llu messages",
+                  (unsigned long long)k->outstanding);
+    return !k->failed && !k->outstanding;
+}
+
+/* Nothing may refer to the outputs any more. */
+static void kafka_rollback(struct sink *s)
+{
+    struct kafka_sink *k = s->state;
+    if (!k->rk)
+        return;
+    if (k->outstanding)
+        rd_kafka_purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    while (k->outstanding)
+        rd_kafka_poll(k->rk, 100);
+    transaction_abort(&k->transaction);
+    k->failed = false;
+}
+
+/* ---- exactly once: positions are the group's offsets ------------------------------------------------------------- */
+
+/* A partition that was taken over: after a reconnect its offset says what is in. */
+struct taken {
+    struct taken *next;
+    struct kafka_member *member;
+    char *source, *key;
+};
+
+static bool add_committed(const struct taken *t, struct positions *out, struct error *err)
+{
+    const char *key = t->key;
+    return kafka_member_committed(t->member, t->source, &key, 1, out, err);
+}
+
+static bool kafka_load_positions(struct sink *s, struct positions *out, struct error *err)
+{
+    bool ok = true;
+    for (const struct taken *t = s->shared; ok && t; t = t->next)
+        ok = add_committed(t, out, err);
+    return ok;
+}
+
+/* Nothing but what shared sources have can be stored, and their starting points are found when partitions are taken
+ * over. */
+static bool kafka_store_positions(struct sink *s, const struct positions *p, struct error *err)
+{
+    (void)s;
+    (void)p;
+    (void)err;
+    return true;
+}
+
+static void take(struct sink *s, struct kafka_member *m, const char *source, const char *key)
+{
+    for (const struct taken *t = s->shared; t; t = t->next)
+        if (t->member == m && strcmp(t->key, key) == 0)
+            return;
+    struct taken *t = mem_zalloc(sizeof(*t));
+    *t = (struct taken){.next = s->shared, .member = m, .source = mem_strdup(source), .key = mem_strdup(key)};
+    s->shared = t;
+}
+
+static bool kafka_acquire(struct sink *s, const char *source, const char *const *keys, uint32_t count,
+                          struct positions *out, struct error *err)
+{
+    struct kafka_member *m = sink_source_shared(s, source);
+    if (!kafka_member_committed(m, source, keys, count, out, err))
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        take(s, m, source, keys[i]);
+    return true;
+}
+
+static bool kafka_commit_outputs(struct sink *s, struct output *const *outputs, uint32_t count, struct error *err)
+{
+    struct kafka_sink *k = s->state;
+    return !kafka_transacts(s) || transaction_commit(&k->transaction, outputs, count, err);
+}
+
+static void kafka_release(struct sink *s)
+{
+    for (struct taken *t = s->shared, *next; t; t = next) {
+        next = t->next;
+        free(t->source);
+        free(t->key);
+        free(t);
+    }
+}
+
+static bool kafka_probe(struct sink *s, struct binding *const *bindings, uint32_t count, struct buffer *ddl,
+                        struct error *err)
+{
+    (void)bindings;
+    (void)count;
+    if (ddl)
+        return true;
+    bool ok = kafka_open(s, err);
+    kafka_close(s);
+    return ok;
+}
+
+extern const struct sink_ops kafka_sink_ops;
+const struct sink_ops kafka_sink_ops = {
+    .state_size = sizeof(struct kafka_sink),
+    .open = kafka_open,
+    .close = kafka_close,
+    .release = kafka_release,
+    .load_positions = kafka_load_positions,
+    .store_positions = kafka_store_positions,
+    .acquire = kafka_acquire,
+    .bind = kafka_bind,
+    .encode = kafka_encode,
+    .write = kafka_write,
+    .prepare = kafka_prepare,
+    .commit = kafka_commit_outputs,
+    .rollback = kafka_rollback,
+    .probe = kafka_probe,
+};

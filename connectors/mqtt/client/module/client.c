@@ -1,0 +1,396 @@
+#include "connectors/mqtt/client/client.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "connectors/mqtt/client/tls_name.h"
+#include "pipeline/base/arena.h"
+#include "pipeline/engine/config.h"
+
+enum { CONNECT_TIMEOUT_S = 10, DISCONNECT_WAIT_MS = 2000 };
+
+/* ---- what a refusal means ------------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    int v3, v5; /* CONNACK return code (3.1.1, 3.2.2.3); reason code (5, 2.4) */
+    enum error_kind kind;
+    const char *text;
+} refusals[] = {
+    {1, MQTTREASONCODE_UNSUPPORTED_PROTOCOL_VERSION, ERROR_STOP,
+     "the broker does not speak this protocol version: set version = \"3.1.1\" or \"5\""},
+    {2, MQTTREASONCODE_CLIENT_IDENTIFIER_NOT_VALID, ERROR_STOP, "the broker does not accept this client_id"},
+    {3, MQTTREASONCODE_SERVER_UNAVAILABLE, ERROR_RETRY, "the broker is unavailable"},
+    {4, MQTTREASONCODE_BAD_USER_NAME_OR_PASSWORD, ERROR_STOP, "wrong username or password"},
+    {5, MQTTREASONCODE_NOT_AUTHORIZED, ERROR_STOP, "not authorized: check username and password"},
+    {-1, MQTTREASONCODE_BANNED, ERROR_STOP, "the broker has banned us"},
+    {-1, MQTTREASONCODE_BAD_AUTHENTICATION_METHOD, ERROR_STOP, "the broker wants another authentication method"},
+    {-1, MQTTREASONCODE_SERVER_BUSY, ERROR_RETRY, "the broker is busy"},
+    {-1, MQTTREASONCODE_QUOTA_EXCEEDED, ERROR_RETRY, "the broker's quota is exceeded"},
+    {-1, MQTTREASONCODE_USE_ANOTHER_SERVER, ERROR_RETRY, "the broker asks to use another server"},
+    {-1, MQTTREASONCODE_SERVER_MOVED, ERROR_STOP, "the broker has moved to another address"},
+    {-1, MQTTREASONCODE_CONNECTION_RATE_EXCEEDED, ERROR_RETRY, "the broker's connection rate is exceeded"},
+};
+
+const char *mqtt_reason(int code)
+{
+    const char *text = MQTTReasonCode_toString((enum MQTTReasonCodes)code);
+    return text ? text : "unknown reason";
+}
+
+static void refused(const struct mqtt_connector *c, int code, const char *message, struct error *err)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (code == refusals[i].v5 || (c->broker->version != MQTT_5 && code == refusals[i].v3)) {
+            error_set(err, refusals[i].kind, "%s", refusals[i].text);
+            return;
+        }
+    if (tls_name_was_wrong())
+        error_set(err, ERROR_STOP, "TLS: the broker's certificate is for another name: is tls.server_name to be set?");
+    else if (*c->tls_error)
+        error_set(err, ERROR_STOP, "TLS: %s", c->tls_error);
+    else if (code >= 0x80)
+        error_set(err, ERROR_RETRY, "the broker refused the connection: %s", mqtt_reason(code));
+    else
+        error_set(err, ERROR_RETRY, "%s", message ? message : "no connection");
+}
+
+static void report(struct mqtt_connector *c, struct mqtt_outcome *outcome)
+{
+    if (!outcome->ok)
+        error_wrap(&outcome->error, "mqtt broker %s", c->broker->url.items[0]);
+    c->connected(c->arg, outcome);
+}
+
+static void fail(struct mqtt_connector *c, int code, const char *message)
+{
+    struct mqtt_outcome outcome = {0};
+    refused(c, code, message, &outcome.error);
+    report(c, &outcome);
+}
+
+static void on_failure(void *context, MQTTAsync_failureData *data)
+{
+    fail(context, data ? data->code : 0, data ? data->message : NULL);
+}
+
+static void on_failure5(void *context, MQTTAsync_failureData5 *data)
+{
+    int code = data->reasonCode >= 0x80 ? (int)data->reasonCode : data->code;
+    fail(context, code, data->message);
+}
+
+enum { ANY_NUMBER = 65535 };
+
+static void on_success(void *context, MQTTAsync_successData *data)
+{
+    report(context, &(struct mqtt_outcome){.ok = true,
+                                           .session_present = data->alt.connect.sessionPresent,
+                                           .receive_maximum = ANY_NUMBER});
+}
+
+static void on_success5(void *context, MQTTAsync_successData5 *data)
+{
+    struct mqtt_outcome outcome = {
+        .ok = true, .session_present = data->alt.connect.sessionPresent, .receive_maximum = ANY_NUMBER};
+    if (MQTTProperties_hasProperty(&data->properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM))
+        outcome.receive_maximum = MQTTProperties_getNumericValue(&data->properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM);
+    report(context, &outcome);
+}
+
+/* ---- options -------------------------------------------------------------------------------------------------------
+ */
+
+/* Paho's names for the schemes, and the port where none is given. */
+static char *paho_url(const char *url)
+{
+    static const struct {
+        const char *scheme, *paho;
+        int port;
+    } schemes[] = {
+        {"mqtt://", "tcp://", 1883}, {"tcp://", "tcp://", 1883}, {"mqtts://", "ssl://", 8883},
+        {"ssl://", "ssl://", 8883},  {"ws://", "ws://", 80},     {"wss://", "wss://", 443},
+    };
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t len = strlen(schemes[i].scheme);
+        if (strncmp(url, schemes[i].scheme, len) != 0)
+            continue;
+        const char *host = url + len, *path = host + strcspn(host, "/");
+        const char *bracket = memchr(host, ']', (size_t)(path - host)); /* [::1] */
+        const char *from = bracket ? bracket : host;
+        bool has_port = memchr(from, ':', (size_t)(path - from));
+        if (strcmp(schemes[i].paho, "tcp://") == 0 || strcmp(schemes[i].paho, "ssl://") == 0)
+            path = ""; /* "mqtt://host/" */
+        char port[16] = "", *out = NULL;
+        if (!has_port)
+            snprintf(port, sizeof port, ":%d", schemes[i].port);
+        size_t host_len = strcspn(host, "/");
+        if (asprintf(&out, "%s%.*s%s%s", schemes[i].paho, (int)host_len, host, port, path) < 0)
+            abort();
+        return out;
+    }
+    return mem_strdup(url);
+}
+
+/* OpenSSL's words in "THREAD:error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:MORE" (ERR_error_string(3)). */
+static int on_tls_error(const char *text, size_t len, void *context)
+{
+    enum { REASON = 5 };
+    struct mqtt_connector *c = context;
+    struct str rest = {text, len};
+    for (int i = 0; i < REASON; i++) {
+        const char *colon = memchr(rest.data, ':', rest.len);
+        if (!colon)
+            break;
+        rest.len -= (size_t)(colon + 1 - rest.data);
+        rest.data = colon + 1;
+    }
+    const char *end = memchr(rest.data, ':', rest.len);
+    if (end)
+        rest.len = (size_t)(end - rest.data);
+    snprintf(c->tls_error, sizeof c->tls_error, STR_FMT, STR_ARG(rest));
+    return 1;
+}
+
+static bool use_tls(struct mqtt_connector *c, struct error *err)
+{
+    const struct mqtt_broker_options *o = c->broker;
+    const char *const files[] = {o->tls_ca, o->tls_cert, o->tls_key};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (files[i] && access(files[i], R_OK) != 0)
+            return error_errno(err, errno, "cannot read %s", files[i]);
+    c->tls = (MQTTAsync_SSLOptions)MQTTAsync_SSLOptions_initializer;
+    c->tls.trustStore = o->tls_ca;
+    c->tls.keyStore = o->tls_cert;
+    c->tls.privateKey = o->tls_key;
+    c->tls.enableServerCertAuth = o->tls_verify;
+    c->tls.verify = o->tls_verify;
+    c->tls.ssl_error_cb = on_tls_error;
+    c->tls.ssl_error_context = c; /* also says whose connection it is: tls_name.c */
+    c->options.ssl = &c->tls;
+    return true;
+}
+
+static void set_options(struct mqtt_connector *c)
+{
+    const struct mqtt_broker_options *o = c->broker;
+    bool v5 = o->version == MQTT_5;
+    c->options = v5 ? (MQTTAsync_connectOptions)MQTTAsync_connectOptions_initializer5
+                    : (MQTTAsync_connectOptions)MQTTAsync_connectOptions_initializer;
+    c->options.keepAliveInterval = (int)(o->keepalive / 1000000);
+    c->options.connectTimeout = CONNECT_TIMEOUT_S;
+    c->options.maxInflight = 65535;
+    c->options.username = o->username;
+    if (o->password) {
+        c->options.binarypwd.data = o->password;
+        c->options.binarypwd.len = (int)strlen(o->password);
+    }
+    c->options.serverURIs = c->urls;
+    c->options.serverURIcount = (int)o->url.count;
+    c->options.context = c;
+    if (v5) {
+        c->options.onSuccess5 = on_success5;
+        c->options.onFailure5 = on_failure5;
+        c->options.connectProperties = &c->properties;
+    } else {
+        c->options.MQTTVersion = MQTTVERSION_3_1_1;
+        c->options.onSuccess = on_success;
+        c->options.onFailure = on_failure;
+    }
+}
+
+static const char *default_client_id(const struct component *c, const char *suffix)
+{
+    const struct pipeline_options *p = &c->config->pipeline;
+    bool has_instance = p->instance && *p->instance;
+    char *out = NULL;
+    if (asprintf(&out, "pipe-%s%s%s-%s%s", p->name, has_instance ? "-" : "", has_instance ? p->instance : "", c->name,
+                 suffix) < 0)
+        abort();
+    return out;
+}
+
+static const char *configured_client_id(const char *id, const char *suffix)
+{
+    char *out = NULL;
+    if (asprintf(&out, "%s%s", id, suffix) < 0)
+        abort();
+    return out;
+}
+
+static void free_all(struct mqtt_connector *c)
+{
+    for (uint32_t i = 0; i < c->broker->url.count; i++)
+        free(c->urls[i]);
+    free(c->urls);
+    free((char *)c->client_id);
+    MQTTProperties_free(&c->properties);
+}
+
+static bool create_client(struct mqtt_connector *c, struct error *err)
+{
+    MQTTAsync_createOptions how = MQTTAsync_createOptions_initializer;
+    how.MQTTVersion = c->broker->version == MQTT_5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+    how.maxBufferedMessages = INT32_MAX;
+    int rc = MQTTAsync_createWithOptions(&c->client, c->urls[0], c->client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &how);
+    if (rc == MQTTASYNC_SSL_NOT_SUPPORTED || rc == MQTTASYNC_BAD_PROTOCOL)
+        return error_set(err, ERROR_STOP, "%s: this build of the MQTT library has no such transport",
+                         c->broker->url.items[0]);
+    if (rc != MQTTASYNC_SUCCESS)
+        return error_set(err, ERROR_STOP, "cannot make an MQTT client: %s", MQTTAsync_strerror(rc));
+    return true;
+}
+
+bool mqtt_connector_init(struct mqtt_connector *c, const struct component *component,
+                         const struct mqtt_broker_options *broker, const char *suffix, struct error *err)
+{
+    *c = (struct mqtt_connector){.broker = broker, .properties = MQTTProperties_initializer};
+    c->urls = mem_zalloc(broker->url.count * sizeof(*c->urls));
+    for (uint32_t i = 0; i < broker->url.count; i++)
+        c->urls[i] = paho_url(broker->url.items[i]);
+    c->client_id =
+        broker->client_id ? configured_client_id(broker->client_id, suffix) : default_client_id(component, suffix);
+    set_options(c);
+    MQTTAsync_init_options init = MQTTAsync_init_options_initializer;
+    init.do_openssl_init = 1;
+    MQTTAsync_global_init(&init);
+    if (use_tls(c, err) && create_client(c, err))
+        return true;
+    free_all(c);
+    return false;
+}
+
+bool mqtt_connector_start(struct mqtt_connector *c, struct error *err)
+{
+    *c->tls_error = '\0';
+    int rc = MQTTAsync_connect(c->client, &c->options);
+    if (rc != MQTTASYNC_SUCCESS)
+        return error_set(err, ERROR_RETRY, "mqtt broker %s: %s", c->broker->url.items[0], MQTTAsync_strerror(rc));
+    return true;
+}
+
+/* ---- waiting for it ------------------------------------------------------------------------------------------------
+ */
+
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool done;
+    struct mqtt_outcome outcome;
+};
+
+static void wake(struct waiter *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->done = true;
+    pthread_cond_signal(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void take_outcome(void *arg, const struct mqtt_outcome *outcome)
+{
+    struct waiter *w = arg;
+    w->outcome = *outcome;
+    wake(w);
+}
+
+bool mqtt_connector_open(struct mqtt_connector *c, int *receive_maximum, struct error *err)
+{
+    struct waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    void (*connected)(void *, const struct mqtt_outcome *) = c->connected;
+    void *arg = c->arg;
+    c->connected = take_outcome;
+    c->arg = &w;
+    bool ok = mqtt_connector_start(c, err);
+    if (ok) {
+        pthread_mutex_lock(&w.lock);
+        while (!w.done)
+            pthread_cond_wait(&w.changed, &w.lock); /* Paho always answers: connectTimeout per address */
+        pthread_mutex_unlock(&w.lock);
+        ok = w.outcome.ok;
+        if (!ok)
+            *err = w.outcome.error;
+        else if (receive_maximum)
+            *receive_maximum = w.outcome.receive_maximum;
+    }
+    c->connected = connected;
+    c->arg = arg;
+    return ok;
+}
+
+static void disconnected(void *context, MQTTAsync_successData *data)
+{
+    (void)data;
+    wake(context);
+}
+
+static void disconnected5(void *context, MQTTAsync_successData5 *data)
+{
+    (void)data;
+    wake(context);
+}
+
+static void not_disconnected(void *context, MQTTAsync_failureData *data)
+{
+    (void)data;
+    wake(context);
+}
+
+static void not_disconnected5(void *context, MQTTAsync_failureData5 *data)
+{
+    (void)data;
+    wake(context);
+}
+
+static void disconnect(struct mqtt_connector *c, struct waiter *w, int timeout_ms)
+{
+    bool v5 = c->broker->version == MQTT_5;
+    MQTTAsync_disconnectOptions how = v5 ? (MQTTAsync_disconnectOptions)MQTTAsync_disconnectOptions_initializer5
+                                         : (MQTTAsync_disconnectOptions)MQTTAsync_disconnectOptions_initializer;
+    how.timeout = timeout_ms;
+    how.context = w;
+    if (v5) {
+        how.onSuccess5 = disconnected5;
+        how.onFailure5 = not_disconnected5;
+    } else {
+        how.onSuccess = disconnected;
+        how.onFailure = not_disconnected;
+    }
+    if (MQTTAsync_disconnect(c->client, &how) != MQTTASYNC_SUCCESS)
+        return;
+    pthread_mutex_lock(&w->lock);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (timeout_ms + DISCONNECT_WAIT_MS) / 1000;
+    while (!w->done && pthread_cond_timedwait(&w->changed, &w->lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&w->lock);
+}
+
+void mqtt_connector_release(struct mqtt_connector *c, int timeout_ms)
+{
+    if (!c->client)
+        return;
+    struct waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    if (MQTTAsync_isConnected(c->client))
+        disconnect(c, &w, timeout_ms);
+    MQTTAsync_destroy(&c->client); /* the last that may call back */
+    free_all(c);
+    c->client = NULL;
+}
+
+bool mqtt_probe(const struct component *component, const struct mqtt_broker_options *broker, struct error *err)
+{
+    struct mqtt_connector c;
+    if (!mqtt_connector_init(&c, component, broker, "-probe", err))
+        return false;
+    c.options.cleansession = broker->version != MQTT_5;
+    c.options.cleanstart = broker->version == MQTT_5;
+    bool ok = mqtt_connector_open(&c, NULL, err);
+    mqtt_connector_release(&c, 0);
+    return ok;
+}

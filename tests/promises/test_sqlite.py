@@ -1,0 +1,198 @@
+"""The sqlite sink: every row once, whatever dies; what the database refuses; who else writes to it."""
+
+import json
+import random
+import shutil
+import sqlite3
+import time
+
+import pytest
+
+from conftest import SEEDS, wait_until
+from disks import small_disk  # noqa: F401
+
+ROWS = 300_000
+
+
+def toml(sink="", source="", path="out/a.db", columns='{ k = "bigint", v = "text" }'):
+    return f"""
+[pipeline]
+name = "plant"
+[sources.in]
+type = "file"
+path = ["in/*.json"]
+format = "json"
+columns = {columns}
+{source}
+[sinks.db]
+type = "sqlite"
+inputs = ["in"]
+path = "{path}"
+table = "t"
+{sink}
+"""
+
+
+def feed(p, name, rows):
+    (p.directory / "in").mkdir(exist_ok=True)
+    with open(p.directory / "in" / name, "w") as f:
+        f.writelines((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows)
+
+
+def rows(p, query, path="out/a.db"):
+    """As an independent program sees it; none before there is a table."""
+    file = p.directory / path
+    if not file.exists():
+        return []
+    database = sqlite3.connect(file, timeout=30)
+    try:
+        return database.execute(query).fetchall()
+    except sqlite3.OperationalError as e:
+        assert "no such table" in str(e)
+        return []
+    finally:
+        database.close()
+
+
+def count(p):
+    return (rows(p, "SELECT count(*) FROM t") or [(0,)])[0][0]
+
+
+def make(p, statements):
+    (p.directory / "out").mkdir(exist_ok=True)
+    database = sqlite3.connect(p.directory / "out" / "a.db")
+    database.executescript(statements)
+    database.close()
+
+
+@pytest.mark.sanitize
+@pytest.mark.kills
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_pipeline_killed_at_random_stores_every_row_once(pipeline, seed):
+    chance = random.Random(seed)
+    p = pipeline(toml("create = true\ncommit_rows = 5000"))
+    for i in range(4):
+        feed(p, f"{i}.json", ('{"k": %d, "v": "some text"}' % k for k in range(i * ROWS // 4, (i + 1) * ROWS // 4)))
+    killed = 0
+    for _ in range(4):
+        running, before = p.start(), count(p)
+        wait_until(lambda: running.process.poll() is not None or count(p) > before, 60)
+        time.sleep(chance.random() * 0.02)
+        killed += running.process.poll() is None
+        running.kill()
+    assert killed, "every run was over before it could be killed: this machine needs more rows"
+    result = p.run()
+    assert result.code == 0, result
+    assert rows(p, "SELECT count(*), count(DISTINCT k), min(k), max(k) FROM t") == [(ROWS, ROWS, 0, ROWS - 1)]
+    assert rows(p, "PRAGMA integrity_check") == [("ok",)]
+    assert p.run().report["sinks"]["db"]["delivered"] == 0
+
+
+def test_a_row_that_breaks_a_constraint_goes_to_the_dead_letters_and_its_neighbours_go_in(pipeline):
+    p = pipeline(toml())
+    make(p, "CREATE TABLE t (k INTEGER UNIQUE, v TEXT CHECK (v <> 'bad'))")
+    feed(p, "a.json", [{"k": i, "v": "bad" if i % 10 == 3 else "good"} for i in range(1000)] + [{"k": 5, "v": "again"}])
+    result = p.run()
+    assert result.code == 3, result
+    assert rows(p, "SELECT count(*), sum(v = 'bad') FROM t") == [(900, 0)]
+    letters = [json.loads(line) for line in next(p.directory.glob("state/*/dead-letters.ndjson")).read_text().splitlines()]
+    assert len(letters) == 101
+    assert {letter["sqlstate"] for letter in letters} == {"23514", "23505"}
+    sink = result.report["sinks"]["db"]
+    assert (sink["delivered"], sink["dead"]) == (900, 101)
+
+
+@pytest.mark.parametrize("write, expected", [("upsert", [(1, "new"), (2, "b"), (3, "c")]), ("insert", [(1, "old"), (2, "b"), (3, "c")])])
+def test_a_key_that_is_there_is_replaced_or_stays(pipeline, write, expected):
+    p = pipeline(toml(f'create = true\nwrite = "{write}"\nkey = ["k"]'))
+    feed(p, "a.json", [{"k": 1, "v": "old"}, {"k": 2, "v": "b"}])
+    assert p.run().code == 0
+    feed(p, "b.json", [{"k": 1, "v": "new"}, {"k": 3, "v": "c"}])
+    assert p.run().code == 0
+    assert rows(p, "SELECT k, v FROM t ORDER BY k") == expected
+
+
+def test_replace_reads_all_and_swaps_the_rows_in_one_transaction(pipeline):
+    p = pipeline(toml('create = true\nwrite = "replace"'))
+    feed(p, "a.json", [{"k": i, "v": "a"} for i in range(5000)])
+    assert p.run().code == 0
+    (p.directory / "in" / "a.json").unlink()
+    feed(p, "b.json", [{"k": 7, "v": "b"}])
+    assert p.run().code == 0
+    assert rows(p, "SELECT k, v FROM t") == [(7, "b")]
+    assert p.run().code == 0
+    assert rows(p, "SELECT k, v FROM t") == [(7, "b")]
+
+
+def test_a_database_that_another_program_locks_is_waited_for(pipeline):
+    p = pipeline(toml('busy_timeout = "10ms"\nretry.first = "10ms"\nretry.max = "50ms"'))
+    make(p, "CREATE TABLE t (k INTEGER, v TEXT)")
+    other = sqlite3.connect(p.directory / "out" / "a.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    feed(p, "a.json", [{"k": 1, "v": "a"}])
+    running = p.start()
+    wait_until(lambda: "database is locked" in running.stderr, what="a warning")
+    assert running.process.poll() is None
+    other.execute("ROLLBACK")
+    assert running.wait() == 0, running.stderr
+    assert rows(p, "SELECT k FROM t") == [(1,)]
+
+
+def test_a_wiped_state_dir_is_refused_with_an_explanation_and_nothing_is_stored_twice(pipeline):
+    p = pipeline(toml("create = true"))
+    feed(p, "a.json", [{"k": 1, "v": "a"}])
+    assert p.run().code == 0
+    shutil.rmtree(p.directory / "state")
+    result = p.run()
+    assert result.code == 1, result
+    assert "pipe state adopt" in result.stderr
+    assert count(p) == 1
+
+
+def test_two_instances_share_one_database(pipeline):
+    p = pipeline(toml("create = true", path="{out}").replace('"plant"', '"plant"\ninstance = "a"').replace("{out}", "../shared.db"))
+    q = pipeline(p.file.read_text().replace('instance = "a"', 'instance = "b"'), name="other")
+    for each in (p, q):
+        feed(each, "a.json", [{"k": 1, "v": each.directory.name}])
+        assert each.run().code == 0
+    assert p.run().code == 0
+    assert rows(p, "SELECT v FROM t ORDER BY v", "../shared.db") == [("other",), ("pipeline",)]
+
+
+def test_a_missing_table_is_an_error_that_says_what_to_do(pipeline):
+    p = pipeline(toml())
+    feed(p, "a.json", [{"k": 1, "v": "a"}])
+    result = p.run()
+    assert result.code == 1
+    assert "table t does not exist" in result.stderr and "create = true" in result.stderr
+
+
+def test_a_file_that_is_no_database_stops_the_run_and_is_left_alone(pipeline):
+    p = pipeline(toml("create = true"))
+    (p.directory / "out").mkdir()
+    (p.directory / "out" / "a.db").write_text("my diary\n" * 1000)
+    feed(p, "a.json", [{"k": 1, "v": "a"}])
+    result = p.run()
+    assert result.code == 1
+    assert "not a database" in result.stderr
+    assert (p.directory / "out" / "a.db").read_text() == "my diary\n" * 1000
+
+
+def test_a_full_disk_is_waited_for_and_nothing_is_lost(pipeline, small_disk):
+    p = pipeline(toml('create = true\ncommit_rows = 1000\nretry.first = "10ms"\nretry.max = "50ms"', path=f"{small_disk}/a.db"))
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(6 << 20))
+    feed(p, "a.json", ('{"k": %d, "v": "%s"}' % (k, "x" * 100) for k in range(30_000)))
+    running = p.start()
+    wait_until(lambda: "full" in running.stderr or "No space" in running.stderr, what="a full disk")
+    assert running.process.poll() is None
+    ballast.unlink()
+    assert running.wait() == 0, running.stderr
+    assert rows(p, "SELECT count(*), count(DISTINCT k) FROM t", small_disk / "a.db") == [(30_000, 30_000)]
+
+
+def test_several_connections_are_refused_by_check(pipeline):
+    p = pipeline(toml("connections = 2"))
+    result = p.run(verb="check")
+    assert result.code == 78
+    assert "one writer" in result.stderr

@@ -1,0 +1,154 @@
+/*
+ * state_dir's journal: what was appended is there at the next start, whatever a kill left of its last line, and a start
+ * that changes nothing writes nothing.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pipeline/base/file.h"
+#include "pipeline/engine/state.h"
+#include "tests/unit/connectors/scratch.h"
+
+struct rig {
+    struct scratch scratch;
+    char directory[128], journal[160];
+    struct state *state;
+    struct error err;
+};
+
+static void reopen(struct rig *r)
+{
+    state_close(r->state);
+    r->state = state_open(r->directory, &r->err);
+    if (!r->state)
+        fail_msg("%s", r->err.text);
+}
+
+static struct rig rig_new(void)
+{
+    struct rig r = {.state = NULL};
+    scratch_open(&r.scratch);
+    snprintf(r.directory, sizeof r.directory, "%s/state/one", r.scratch.path);
+    snprintf(r.journal, sizeof r.journal, "%s/positions", r.directory);
+    reopen(&r);
+    return r;
+}
+
+static void rig_free(struct rig *r)
+{
+    state_close(r->state);
+    scratch_close(&r->scratch);
+}
+
+static void append(struct rig *r, const char *partition, uint64_t first, uint64_t next)
+{
+    struct position p = {"in", partition, SHARD_ALL, {first, next}};
+    assert_true(state_append(r->state, "out", &p, 1, &r->err));
+}
+
+static void assert_stored(const struct rig *r, const char *partition, uint64_t first, uint64_t next)
+{
+    const struct positions *p = state_positions(r->state, "out");
+    assert_non_null(p);
+    uint32_t count;
+    const struct range *ranges = positions_ranges(p, "in", partition, SHARD_ALL, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(ranges[0].first, first);
+    assert_int_equal(ranges[0].next, next);
+}
+
+static struct stat journal(const struct rig *r)
+{
+    struct stat st;
+    assert_int_equal(stat(r->journal, &st), 0);
+    return st;
+}
+
+static void positions_and_id_are_there_at_the_next_start(void **state)
+{
+    (void)state;
+    struct rig r = rig_new();
+    char id[37];
+    memcpy(id, state_id(r.state), sizeof id);
+    append(&r, "a\tb%", 0, 5);
+    append(&r, "a\tb%", 5, 9);
+    reopen(&r);
+    assert_string_equal(state_id(r.state), id);
+    assert_stored(&r, "a\tb%", 0, 9);
+    rig_free(&r);
+}
+
+static void a_start_that_changes_nothing_leaves_the_journal_alone(void **state)
+{
+    (void)state;
+    struct rig r = rig_new();
+    ino_t fresh = journal(&r).st_ino;
+    reopen(&r);
+    assert_int_equal(journal(&r).st_ino, fresh);
+    append(&r, "a", 0, 5);
+    append(&r, "a", 5, 9);
+    reopen(&r); /* two lines become one */
+    struct stat compacted = journal(&r);
+    assert_int_not_equal(compacted.st_ino, fresh);
+    reopen(&r);
+    assert_int_equal(journal(&r).st_ino, compacted.st_ino);
+    append(&r, "b", 0, 1);
+    reopen(&r);
+    assert_stored(&r, "a", 0, 9);
+    assert_stored(&r, "b", 0, 1);
+    rig_free(&r);
+}
+
+static void half_a_line_is_passed_over_and_swallows_nothing(void **state)
+{
+    (void)state;
+    struct rig r = rig_new();
+    append(&r, "a", 0, 5);
+    off_t whole = journal(&r).st_size;
+    append(&r, "b", 0, 7);
+    assert_int_equal(truncate(r.journal, whole + 4), 0);
+    reopen(&r);
+    assert_int_equal(journal(&r).st_size, whole);
+    append(&r, "c", 0, 3);
+    reopen(&r);
+    assert_stored(&r, "a", 0, 5);
+    assert_stored(&r, "c", 0, 3);
+    assert_false(positions_cover(state_positions(r.state, "out"), "in", "b", SHARD_ALL, 0));
+    rig_free(&r);
+}
+
+static void a_journal_that_was_taken_away_is_made_anew(void **state)
+{
+    (void)state;
+    struct rig r = rig_new();
+    append(&r, "a", 0, 5);
+    state_close(r.state);
+    r.state = NULL;
+    assert_int_equal(unlink(r.journal), 0);
+    reopen(&r);
+    assert_null(state_positions(r.state, "out"));
+    append(&r, "a", 0, 2);
+    reopen(&r);
+    assert_stored(&r, "a", 0, 2);
+    rig_free(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(positions_and_id_are_there_at_the_next_start),
+        cmocka_unit_test(a_start_that_changes_nothing_leaves_the_journal_alone),
+        cmocka_unit_test(half_a_line_is_passed_over_and_swallows_nothing),
+        cmocka_unit_test(a_journal_that_was_taken_away_is_made_anew),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
