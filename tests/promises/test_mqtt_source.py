@@ -47,13 +47,20 @@ ack = "{chance.choice(["delivered", "spooled"])}"'''))
     load.publisher.close()
 
 
-def test_a_restarted_broker_loses_nothing(pipeline, postgres, broker):
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_a_restarted_broker_loses_nothing(pipeline, postgres, broker, version):
     postgres.rows(READING)
-    p, running = subscribe_first(pipeline, toml(broker, postgres))
+    p, running = subscribe_first(pipeline, toml(broker, postgres, source=f'version = "{version}"'))
     publisher = Publisher(broker)
     publisher.send(2000)
     broker.restart()
     publisher.send(2000)
+    connected(running, 2)
+    lost = running.stderr.count("trying again")
+    broker.stop()
+    wait_until(lambda: running.stderr.count("trying again") > lost)
+    time.sleep(0.5)  # so that connecting fails, too
+    broker.start()
     broker.freeze()
     time.sleep(0.3)
     broker.thaw()

@@ -17,7 +17,7 @@ enum { CONNECT_TIMEOUT_S = 10, DISCONNECT_WAIT_MS = 2000 };
  */
 
 static const struct {
-    int v3, v5; /* CONNACK return code (3.1.1, 3.2.2.3); reason code (5, 2.4) */
+    int v3, v5; /* CONNACK return code (3.1.1, 3.2.2.3), 0: none; reason code (5, 2.4) */
     enum error_kind kind;
     const char *text;
 } refusals[] = {
@@ -27,13 +27,13 @@ static const struct {
     {3, MQTTREASONCODE_SERVER_UNAVAILABLE, ERROR_RETRY, "the broker is unavailable"},
     {4, MQTTREASONCODE_BAD_USER_NAME_OR_PASSWORD, ERROR_STOP, "wrong username or password"},
     {5, MQTTREASONCODE_NOT_AUTHORIZED, ERROR_STOP, "not authorized: check username and password"},
-    {-1, MQTTREASONCODE_BANNED, ERROR_STOP, "the broker has banned us"},
-    {-1, MQTTREASONCODE_BAD_AUTHENTICATION_METHOD, ERROR_STOP, "the broker wants another authentication method"},
-    {-1, MQTTREASONCODE_SERVER_BUSY, ERROR_RETRY, "the broker is busy"},
-    {-1, MQTTREASONCODE_QUOTA_EXCEEDED, ERROR_RETRY, "the broker's quota is exceeded"},
-    {-1, MQTTREASONCODE_USE_ANOTHER_SERVER, ERROR_RETRY, "the broker asks to use another server"},
-    {-1, MQTTREASONCODE_SERVER_MOVED, ERROR_STOP, "the broker has moved to another address"},
-    {-1, MQTTREASONCODE_CONNECTION_RATE_EXCEEDED, ERROR_RETRY, "the broker's connection rate is exceeded"},
+    {0, MQTTREASONCODE_BANNED, ERROR_STOP, "the broker has banned us"},
+    {0, MQTTREASONCODE_BAD_AUTHENTICATION_METHOD, ERROR_STOP, "the broker wants another authentication method"},
+    {0, MQTTREASONCODE_SERVER_BUSY, ERROR_RETRY, "the broker is busy"},
+    {0, MQTTREASONCODE_QUOTA_EXCEEDED, ERROR_RETRY, "the broker's quota is exceeded"},
+    {0, MQTTREASONCODE_USE_ANOTHER_SERVER, ERROR_RETRY, "the broker asks to use another server"},
+    {0, MQTTREASONCODE_SERVER_MOVED, ERROR_STOP, "the broker has moved to another address"},
+    {0, MQTTREASONCODE_CONNECTION_RATE_EXCEEDED, ERROR_RETRY, "the broker's connection rate is exceeded"},
 };
 
 const char *mqtt_reason(int code)
@@ -45,7 +45,7 @@ const char *mqtt_reason(int code)
 static void refused(const struct mqtt_connector *c, int code, const char *message, struct error *err)
 {
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-        if (code == refusals[i].v5 || (c->broker->version != MQTT_5 && code == refusals[i].v3)) {
+        if (code == (c->broker->version == MQTT_5 ? refusals[i].v5 : refusals[i].v3) && code > 0) {
             error_set(err, refusals[i].kind, "%s", refusals[i].text);
             return;
         }
