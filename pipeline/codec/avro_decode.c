@@ -114,8 +114,6 @@ static bool learn(struct avro_decoder *x, uint64_t id, struct error *err)
 {
     const struct avro_schema *writer = NULL;
     const char *why = NULL;
-    struct known *k = arena_new(&x->arena, struct known);
-    k->id = id;
     if (x->framing == AVRO_CONFLUENT && x->ops) {
         if (!fetch(x, id, &writer, &why, err))
             return false;
@@ -124,6 +122,8 @@ static bool learn(struct avro_decoder *x, uint64_t id, struct error *err)
     } else {
         writer = x->reader;
     }
+    struct known *k = arena_new(&x->arena, struct known);
+    k->id = id;
     if (writer)
         avro_program_new(writer, x->reader, x->schema, x->wants, &x->arena, &k->program);
     else

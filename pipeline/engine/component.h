@@ -189,6 +189,10 @@ struct sink {
 void sink_compute(struct sink *s, void (*run)(void *item, struct tools *tools), void *const *items, uint32_t count);
 /* Nothing is to be waited for any more (a second signal, the drain's limit): a call that waits for a server looks here now and then, and fails. */
 bool sink_stopping(const struct sink *s);
+/* How long a server that is away is waited for. */
+int64_t sink_retry_limit(const struct sink *s);
+/* Sleeps before a next try of what does not belong to a connection. false: since_us is too long ago, or nobody waits any more. */
+bool sink_pause(struct sink *s, int64_t since_us);
 /* What source_ops.open made for all lanes of the source of this name: for a sink of the same module. */
 void *sink_source_shared(const struct sink *s, const char *source);
 

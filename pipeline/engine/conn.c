@@ -134,14 +134,6 @@ static void fail(struct conn *c, const struct error *err)
     engine_fail(e, c->runner->component, err);
 }
 
-static int64_t retry_limit(const struct conn *c)
-{
-    int64_t limit = c->runner->component->sink_common->retry_for;
-    if (limit)
-        return limit;
-    return c->sink.finite ? INT64_C(300000000) : INT64_MAX;
-}
-
 /* Sleeps before the next try; outputs may come in meanwhile. false: it has taken too long, or nobody waits any more. */
 static bool back_off(struct conn *c, struct error *err)
 {
@@ -155,7 +147,7 @@ static bool back_off(struct conn *c, struct error *err)
         mailbox_wake(&c->runner->engine->mail); /* a drain need not wait for it where its data is in a spool */
         log_warn(c->runner->component->name, "%s; trying again", err->text);
     }
-    if (now - c->retry_since_us > retry_limit(c)) {
+    if (now - c->retry_since_us > sink_retry_limit(&c->sink)) {
         error_wrap(err, "gave up after %" PRId64 " s", (now - c->retry_since_us) / 1000000);
         return false;
     }
@@ -624,7 +616,8 @@ static bool adopt_positions(struct conn *c, struct positions *stored)
     struct late *own = late_new(r, stored, &err);
     if (!own) {
         c->sink.stored = NULL;
-        fail(c, &err);
+        if (!stopping_now(c))
+            fail(c, &err);
         return false;
     }
     runner_start_others(r);

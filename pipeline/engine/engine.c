@@ -130,6 +130,34 @@ bool sink_stopping(const struct sink *s)
     return s->engine && atomic_load(&s->engine->stop_now);
 }
 
+/* ---- what waits outside of a connection ---------------------------------------------------------------------------------- */
+
+enum { PAUSE_US = 1000000 };
+
+int64_t sink_retry_limit(const struct sink *s)
+{
+    int64_t limit = s->component->sink_common->retry_for;
+    if (limit)
+        return limit;
+    return s->finite ? INT64_C(300000000) : INT64_MAX;
+}
+
+bool engine_is_called_off(const struct engine *e)
+{
+    struct pollfd fd = {.fd = e->signal_fd, .events = POLLIN};
+    return atomic_load(&e->stop_now) || (!atomic_load(&e->running) && e->signal_fd >= 0 && poll(&fd, 1, 0) > 0);
+}
+
+bool sink_pause(struct sink *s, int64_t since_us)
+{
+    int64_t now = clock_now_us(s->clock);
+    if (now - since_us > sink_retry_limit(s))
+        return false;
+    for (int64_t until = now + PAUSE_US; now < until && !engine_is_called_off(s->engine); now = clock_now_us(s->clock))
+        poll(NULL, 0, 50);
+    return !engine_is_called_off(s->engine);
+}
+
 /* ---- the main thread ------------------------------------------------------------------------------------------------------ */
 
 static bool all_lanes_done(const struct engine *e)
@@ -288,6 +316,7 @@ struct engine *engine_new(const struct config *cfg, const struct clock *clock)
     struct engine *e = mem_zalloc(sizeof(*e));
     e->cfg = cfg;
     e->clock = clock;
+    e->signal_fd = -1;
     mailbox_init(&e->mail);
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->opened, NULL);
@@ -299,6 +328,7 @@ struct engine *engine_new(const struct config *cfg, const struct clock *clock)
 enum outcome engine_run(struct engine *e, const struct engine_options *o, struct problems *problems, struct error *err)
 {
     err->text[0] = '\0';
+    e->signal_fd = o->signal_fd;
     if (start_parts(e, o, problems, err)) {
         if (o->started)
             o->started(e, o->tick_arg);

@@ -42,6 +42,7 @@ struct engine {
     struct lane **lanes;     /* those of one source are neighbours, in the order of the sources */
     uint32_t lane_count;
     struct mailbox mail;     /* the main thread's; only woken */
+    int signal_fd;           /* where its signals come in; -1: none */
 
     atomic_bool running;     /* everything has started: late sinks may plan */
     atomic_bool draining;    /* sources stop reading */
@@ -83,6 +84,8 @@ void engine_stop_now(struct engine *e);
 int64_t engine_oldest_unacked_us(const struct engine *e, uint32_t source);
 /* All sources end by themselves. */
 bool engine_is_finite(const struct engine *e);
+/* Nothing is waited for any more. Before all parts run a first signal says so, which nobody else looks for then. */
+bool engine_is_called_off(const struct engine *e);
 /* Sources were stopped or something failed: what has arrived is not all there is. */
 bool engine_is_incomplete(const struct engine *e);
 

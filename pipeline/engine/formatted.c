@@ -2,7 +2,27 @@
 
 #include <stdlib.h>
 
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
 #include "pipeline/engine/module.h"
+
+/* A schema registry may be away. */
+static bool bind_when_possible(struct sink *s, struct encoder *e, struct arena *arena, struct error *err)
+{
+    int64_t since_us = clock_now_us(s->clock);
+    bool told = false;
+    for (; !e->format->bind_encoder(e, arena, err); told = true) {
+        if (err->kind != ERROR_RETRY)
+            return false;
+        if (!told)
+            log_warn(s->component->name, "%s; trying again", err->text);
+        if (!sink_pause(s, since_us))
+            return false;
+    }
+    if (told)
+        log_info(s->component->name, "works again");
+    return true;
+}
 
 struct encoder *formatted_encoder(struct sink *s, struct binding *b, struct error *err)
 {
@@ -19,7 +39,7 @@ struct encoder *formatted_encoder(struct sink *s, struct binding *b, struct erro
         return NULL;
     if (b->schema->open)
         schema_want_raw(b->schema);
-    return e->format->bind_encoder(e, b->arena, err) ? e : NULL;
+    return bind_when_possible(s, e, b->arena, err) ? e : NULL;
 }
 
 bool formatted_bind(struct sink *s, struct binding *b, struct error *err)

@@ -323,7 +323,8 @@ static bool prepare(struct lane *lane, struct batch *b)
 {
     const struct decoder *d = &lane->route->decoder;
     struct error err;
-    for (bool told = false; d->format->prepare && !d->format->prepare(d, b, &err); told = true) {
+    bool told = false;
+    for (; d->format->prepare && !d->format->prepare(d, b, &err); told = true) {
         if (err.kind == ERROR_STOP)
             engine_fail(lane->engine, lane->component, &err);
         else if (!told)
@@ -332,6 +333,8 @@ static bool prepare(struct lane *lane, struct batch *b)
         if (lane_stopping(lane))
             return false;
     }
+    if (told)
+        log_info(lane->component->name, "works again");
     return true;
 }
 

@@ -242,7 +242,14 @@ bool start_parts(struct engine *e, const struct engine_options *o, struct proble
         atomic_store(&e->stopped_early, true); /* unless something failed, which goes first */
         return false;
     }
-    if (!make_plan(e, problems, err) || !load_positions(e, err))
+    if (!make_plan(e, problems, err)) {
+        if (err->kind == ERROR_RETRY && engine_is_called_off(e)) {
+            atomic_store(&e->stopped_early, true);
+            err->text[0] = '\0';
+        }
+        return false;
+    }
+    if (!load_positions(e, err))
         return false;
     tune_allocator(e->plan);
     for (uint32_t i = 0; i < e->sink_count; i++)

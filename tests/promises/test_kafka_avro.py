@@ -1,10 +1,12 @@
 """Avro messages of a schema registry: read with the types of the reader's schema or as JSON has them, and written; python's avro is the independent reader and writer."""
 
 import datetime
+import http.server
 import io
 import json
 import signal
 import struct
+import threading
 from decimal import Decimal
 
 
@@ -104,6 +106,60 @@ def test_a_registry_that_cannot_be_reached_is_waited_for(kafka_server, registry,
     running.process.send_signal(signal.SIGCONT)
     assert running.wait() == 0, running.stderr
     assert rows(p) == [{"device": "gw-0", "seq": 0}]
+
+
+class Front:
+    """What stands where the registry is expected: gives these answers in turn, the last one from then on."""
+
+    def __init__(self, *answers):
+        left = list(answers)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status, body = left.pop(0) if len(left) > 1 else left[0]
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET
+
+            def log_message(self, *ignored):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+STRANGE = [(200, b"<html>Welcome</html>"), (404, b"<html>no such page</html>"), (404, b'{"error_code":404,"message":"no such path"}'), (500, b"")]
+
+
+def test_what_a_server_that_is_not_the_registry_says_costs_no_message(kafka_server, topic, pipeline):
+    topic.produce([encode(1, FIRST, reading(0)), encode(0xffffffff, FIRST, reading(1))], partition=0)
+    with Front(*STRANGE, (200, json.dumps({"schema": json.dumps(FIRST)}).encode())) as front:
+        p = pipeline(toml(kafka_server, front, topic, 'type = "file"\npath = "out.ndjson"', "SELECT device, seq FROM input", schema=False))
+        result = p.run()
+    assert result.code == 3, result  # an id that no registry has, which it need not be asked for
+    assert rows(p) == [{"device": "gw-0", "seq": 0}]
+    assert result.stderr.count("trying again") == 1 and "works again" in result.stderr, result
+
+
+def test_a_sink_waits_for_a_registry_that_is_away(kafka_server, topic, pipeline):
+    with Front(*STRANGE[:2], (200, b'{"id":7}')) as front:
+        p = pipeline(SINK.format(query="SELECT seq::bigint AS seq FROM input", brokers=kafka_server.brokers, topic=topic.name, registry=front.url))
+        (p.directory / "in.ndjson").write_text('{"seq":1}\n')
+        result = p.run()
+    assert result.code == 0, result
+    assert [struct.unpack(">bI", m[:5]) for m in topic.messages()] == [(0, 7)]
 
 
 def test_messages_of_several_schemas_become_rows_of_the_readers_types(kafka_server, running_registry, topic, postgres, pipeline):

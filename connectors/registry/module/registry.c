@@ -66,6 +66,21 @@ static bool refuse(struct avro_registry *r, enum error_kind kind, long status, c
     return error_set(err, kind, "schema registry %s: %s: HTTP status %ld%s" STR_FMT, r->url, what, status, message.len ? ": " : "", STR_ARG(message));
 }
 
+/*
+ * Does a registry say so of what was asked for (40403: no such schema)? A proxy, or a server at another path, has other words: they
+ * mean that the registry is away, and nothing for the messages.
+ */
+static bool is_not_there(struct avro_registry *r)
+{
+    struct str code = member(r, "error_code");
+    return code.len == 5 && memcmp(code.data, "404", 3) == 0;
+}
+
+static bool is_strange(struct avro_registry *r, const char *what, const char *missing, struct error *err)
+{
+    return error_set(err, ERROR_RETRY, "schema registry %s: %s: the answer has no %s", r->url, what, missing);
+}
+
 /* body NULL: GET, else POST. Answers with another status than 200 are errors. */
 static bool call(struct avro_registry *r, const char *path, const struct buffer *body, const char *what, struct error *err)
 {
@@ -92,9 +107,9 @@ static bool call(struct avro_registry *r, const char *path, const struct buffer 
     curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status == 200)
         return true;
-    if (status == 404 && !body)
-        return refuse(r, ERROR_REJECT, status, what, err);
-    bool later = status == 408 || status == 429 || status >= 500;
+    if (status == 404 && is_not_there(r))
+        return refuse(r, body ? ERROR_STOP : ERROR_REJECT, status, what, err);
+    bool later = status == 404 || status == 408 || status == 429 || status >= 500;
     return refuse(r, later ? ERROR_RETRY : ERROR_STOP, status, what, err);
 }
 
@@ -143,6 +158,8 @@ static bool registry_fetch(struct avro_registry *r, uint32_t id, struct buffer *
 {
     char path[64], what[64];
     struct str text, type;
+    if (id > INT32_MAX) /* a registry takes it for another path */
+        return error_set(err, ERROR_REJECT, "%u is no id of a schema registry", id);
     snprintf(path, sizeof(path), "schemas/ids/%u", id);
     snprintf(what, sizeof(what), "schema id %u", id);
     if (!call(r, path, NULL, what, err))
@@ -150,7 +167,7 @@ static bool registry_fetch(struct avro_registry *r, uint32_t id, struct buffer *
     if (text_member(r, "schemaType", &type) && !str_eq(type, STR("AVRO")))
         return error_set(err, ERROR_REJECT, "schema registry %s: %s is not Avro but " STR_FMT, r->url, what, STR_ARG(type));
     if (!text_member(r, "schema", &text))
-        return error_set(err, ERROR_REJECT, "schema registry %s: %s: the answer has no schema", r->url, what);
+        return is_strange(r, what, "schema", err);
     buffer_add_str(schema, text);
     return true;
 }
@@ -168,8 +185,8 @@ static bool registry_enrol(struct avro_registry *r, const char *subject, struct 
     bool ok = call(r, path, &body, what, err);
     struct str number = ok ? member(r, "id") : STR("");
     *id = number.len ? (uint32_t)strtoul(number.data, NULL, 10) : 0;
-    if (ok && number.len == 0)
-        ok = error_set(err, ERROR_STOP, "schema registry %s: %s: the answer has no id", r->url, what);
+    if (ok && *id == 0)
+        ok = is_strange(r, what, "id", err);
     buffer_release(&body);
     free(path);
     free(what);
