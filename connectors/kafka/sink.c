@@ -96,7 +96,10 @@ static const char doc[] =
     "A process is known by its pipeline.instance, or where that "
     "is empty by its state_dir. Other sinks of the same source have to store positions of their own.\n"
     "\n"
-    "A message that the broker refuses for its own sake (too large, invalid) is rejected alone. A full queue is "
+    "A message that the broker refuses for its own sake (too large, invalid) is rejected alone. Brokers refuse whole "
+    "batches; then what was not acknowledged is sent again, one message per batch, and that for a while. Where a "
+    "topic's "
+    "`max.message.bytes` is less than a megabyte, set librdkafka's `batch.size` below it. A full queue is "
     "backpressure.\n";
 
 const struct sink_type kafka_sink_type = {

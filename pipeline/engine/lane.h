@@ -53,6 +53,8 @@ int lane_wait(struct lane *lane, struct pollfd *fds, nfds_t count, int64_t timeo
 /* Takes in verdicts without waiting. */
 void lane_serve(struct lane *lane);
 bool lane_stopping(const struct lane *lane);
+/* A second signal, or the drain's limit: nothing is waited for any more, in source_ops.close neither. */
+bool lane_stopping_now(const struct lane *lane);
 /* Is there a worker with nothing to do? Then a batch need not linger. */
 bool lane_worker_idle(const struct lane *lane);
 

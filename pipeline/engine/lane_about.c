@@ -34,6 +34,11 @@ bool lane_stopping(const struct lane *lane)
     return atomic_load_explicit(&lane->engine->draining, memory_order_relaxed);
 }
 
+bool lane_stopping_now(const struct lane *lane)
+{
+    return atomic_load_explicit(&lane->engine->stop_now, memory_order_relaxed);
+}
+
 bool lane_worker_idle(const struct lane *lane)
 {
     return pool_has_idle(lane->engine->pool);

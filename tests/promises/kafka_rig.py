@@ -1,11 +1,13 @@
 """What the promises about Kafka share: topics of their own, filled and read by independent clients (confluent-kafka and kcat)."""
 
 import json
+import socket
+import struct
 import subprocess
 import threading
 import time
 import uuid
-from contextlib import closing
+from contextlib import closing, suppress
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
@@ -125,6 +127,46 @@ class Topic:
             while len(found) < left:
                 found += [m.value() for m in consumer.consume(left - len(found), timeout=10) if not m.error()]
         return found
+
+
+class Breaker:
+    """Stands before a broker, and breaks the first connections at a request with this API key."""
+
+    SASL_HANDSHAKE = 17
+
+    def __init__(self, brokers, request, times):
+        self.brokers, self.request, self.left = brokers, request, times
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=self.pass_on, args=(self.listener.accept()[0],), daemon=True).start()
+
+    def pass_on(self, client):
+        host, port = self.brokers.split(":")
+        with suppress(OSError, struct.error), client, socket.create_connection((host, int(port))) as broker:
+            threading.Thread(target=self.answer, args=(broker, client), daemon=True).start()
+            requests = client.makefile("rb")
+            while head := requests.read(4):
+                body = requests.read(*struct.unpack(">I", head))
+                if self.left and struct.unpack(">h", body[:2])[0] == self.request:
+                    self.left -= 1
+                    return
+                broker.sendall(head + body)
+
+    def answer(self, broker, client):
+        with suppress(OSError):
+            while data := broker.recv(65536):
+                client.sendall(data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.listener.close()
 
 
 def new_topic(server, partitions=1, **config):

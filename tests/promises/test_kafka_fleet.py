@@ -113,6 +113,21 @@ def test_a_storm_of_members_that_join_and_leave_stores_every_record_once(fleet, 
     all_end_well([steady])
 
 
+def test_partitions_that_are_added_are_read_by_members_that_have_not_heard_of_them(kafka_server, fleet, postgres):
+    """One member looks at the topic every half second and has the group rebalance, the other has yet to look when it is given some."""
+    topic = fleet.topic
+    topic.numbers(0, 1200)
+    members = [fleet(name) for name in "ab"]
+    members[0].write(members[0].file.read_text().replace("[sources.in.librdkafka]", '[sources.in.librdkafka]\n"topic.metadata.refresh.interval.ms" = 500'))
+    running = [m.start() for m in members]
+    wait_until(lambda: all("reads" in r.stderr for r in running) and "reads 6 more" in running[0].stderr + running[1].stderr)
+    kafka_server.add_partitions(topic.name, 18)
+    topic.partitions = 18
+    topic.numbers(1200, 1800)
+    everything_once(postgres, topic, 3000)
+    all_end_well(running)
+
+
 def test_a_broker_that_restarts_in_the_middle_is_waited_for(kafka_server, fleet, postgres):
     fleet.topic.numbers(0, 30_000)
     running = fleet("a").start()

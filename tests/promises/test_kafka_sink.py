@@ -6,7 +6,7 @@ import time
 import pytest
 
 from conftest import wait_until
-from kafka_rig import new_topic
+from kafka_rig import Breaker, new_topic
 
 
 @pytest.fixture
@@ -92,6 +92,34 @@ def test_a_message_that_is_too_large_is_rejected_alone(kafka_server, topic, pipe
     assert result.code == 3, result
     assert [json.loads(m)["v"] for m in t.read()] == [1, 3]
     assert "too large" in letters(p)[0]["reason"]
+
+
+REFUSING = [{"max_message_bytes": 3000}, {"cleanup_policy": "compact"}]
+
+
+def mixed(count):
+    """The one in the middle has no key, and is too large for some."""
+    return [{"k": i, "key": None if i == count // 2 else f"k{i}", "pad": "x" * (5000 if i == count // 2 else 10)} for i in range(count)]
+
+
+@pytest.mark.parametrize("config", REFUSING)
+def test_of_a_batch_that_the_broker_refuses_only_the_message_that_it_means_is_rejected(kafka_server, topic, pipeline, config):
+    t = topic(**config)
+    p = feed(pipeline(toml(kafka_server, t.name, 'key = "{key}"')), mixed(500))
+    result = p.run()
+    assert result.code == 3, result
+    assert [json.loads(m)["k"] for m in t.read()] == [k for k in range(500) if k != 250]
+    assert len(letters(p)) == 1 and '"k": 250' in json.dumps(letters(p)[0]["payload"]).replace('\\"', '"')
+    assert "a batch of messages is refused" in result.stderr
+
+
+def test_a_connection_that_breaks_while_logging_in_is_no_refusal(kafka_server, topic, pipeline):
+    t = topic()
+    kafka_server.allow("reader", "topic", t.name, "Write", "Describe")
+    login = 'sasl = {mechanism = "PLAIN", username = "reader", password = "reader-secret"}'
+    with Breaker(kafka_server.sasl_brokers, Breaker.SASL_HANDSHAKE, 2) as breaker:
+        result = feed(pipeline(toml(kafka_server, t.name, login, brokers=breaker.address)), [{"v": 1}]).run()
+    assert breaker.left == 0 and result.code == 0, result
 
 
 def test_a_right_that_is_missing_stops_the_run(kafka_server, topic, pipeline):

@@ -1,12 +1,13 @@
 """What the kafka source reads, where it begins, and when it ends."""
 
 import json
+import signal
 import time
 
 import pytest
 
 from conftest import wait_until
-from kafka_rig import SHORT_SESSION, new_topic
+from kafka_rig import SHORT_SESSION, Breaker, new_topic
 
 
 @pytest.fixture
@@ -164,6 +165,17 @@ def test_tls_checks_the_broker_and_scram_logs_in(kafka_server, topic, pipeline):
     assert (result.code, len(rows(p))) == (0, 5), result
 
 
+def test_a_connection_that_breaks_while_logging_in_is_no_refusal(kafka_server, topic, pipeline):
+    t = topic()
+    t.numbers(0, 5)
+    kafka_server.allow("reader", "topic", t.name, "Read", "Describe")
+    kafka_server.allow("reader", "group", "logging-in", "Read")
+    login = 'sasl = {mechanism = "PLAIN", username = "reader", password = "reader-secret"}'
+    with Breaker(kafka_server.sasl_brokers, Breaker.SASL_HANDSHAKE, 2) as breaker:
+        result = pipeline(toml(kafka_server, t.name, source=f'mode = "batch"\ngroup = "logging-in"\n{login}', brokers=breaker.address)).run()
+    assert breaker.left == 0 and result.code == 0, result
+
+
 @pytest.mark.parametrize("what", ["password", "topic", "group", "name"])
 def test_what_the_broker_refuses_is_said_and_stops(kafka_server, topic, pipeline, what):
     t = topic()
@@ -195,6 +207,28 @@ def test_a_topic_that_is_deleted_stops_the_run(kafka_server, topic, pipeline):
     kafka_server.delete_topic(t.name)
     assert running.wait(60) == 1
     assert "does not exist any more" in running.stderr and t.name in running.stderr
+
+
+@pytest.mark.parametrize("end", ["drain_timeout", "a second signal"])
+def test_brokers_that_do_not_answer_hold_up_no_end(kafka_server, topic, pipeline, end):
+    t = topic()
+    p = pipeline(toml(kafka_server, t.name, source=f'group = "{t.name}"', head='drain_timeout = "2s"' if end == "drain_timeout" else ""))
+    running = p.start()
+    while not rows(p) or t.committed(t.name) == t.ends():  # something has to be left to commit
+        t.numbers(0, 10)
+        wait_until(lambda: len(rows(p)) == t.ends()[0])
+    kafka_server.freeze()
+    try:
+        begin = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "draining" in running.stderr)
+        if end == "drain_timeout":
+            assert running.wait() == 1
+        else:
+            assert running.terminate() == 0
+        assert time.monotonic() - begin < 12
+    finally:
+        kafka_server.thaw()
 
 
 def test_check_names_what_is_wrong_with_the_options(kafka_server, pipeline):

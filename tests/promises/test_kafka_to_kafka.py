@@ -2,12 +2,15 @@
 
 import json
 import random
+import signal
 import time
 
 import pytest
+from confluent_kafka import Producer
 
 from conftest import SEEDS, wait_until
 from kafka_rig import all_end_well, member_toml, new_topic
+from test_kafka_sink import REFUSING, mixed
 
 
 def toml(server, one, two, source="", more=""):
@@ -95,6 +98,44 @@ def test_a_broker_that_restarts_in_the_middle_is_waited_for(kafka_server, copy):
     copy.one.numbers(30_000, 10_000)
     everything_once(copy, 40_000)
     all_end_well([running])
+
+
+def test_a_transaction_that_took_too_long_is_begun_again(copy):
+    """The process stands still, as a machine that sleeps does: the brokers end what it had begun."""
+    running = copy("a", more='[sinks.out.librdkafka]\n"transaction.timeout.ms" = 1000\n').start()
+    for i in range(2):
+        before = sum(copy.two.ends())
+        copy.one.numbers(i * 20_000, 20_000)
+        wait_until(lambda: sum(copy.two.ends()) > before, 120)
+        running.process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        running.process.send_signal(signal.SIGCONT)
+    everything_once(copy, 40_000)
+    all_end_well([running])
+
+
+def test_another_process_with_the_same_transactions_stops_this_one(kafka_server, copy):
+    copy.one.numbers(0, 100)
+    running = copy("a").start()
+    wait_until(lambda: copy.one.committed(copy.one.name) == copy.one.ends(), 120)
+    Producer({"bootstrap.servers": kafka_server.brokers, "transactional.id": "copy.out.a"}).init_transactions(60)
+    copy.one.numbers(100, 100)
+    assert running.wait() == 1
+    assert "another process has taken over this one's transactions" in running.stderr
+    assert arrived(copy) == list(range(100))
+
+
+@pytest.mark.parametrize("config", REFUSING)
+def test_a_message_that_the_broker_refuses_does_not_stop_the_transactions(kafka_server, copy, config):
+    kafka_server.configure(copy.two.name, **config)
+    copy.one.produce([json.dumps(m) for m in mixed(500)])
+    member = copy("a", source='mode = "batch"', more='key = "{key}"\n')
+    result = member.run()
+    assert result.code == 3, result
+    assert arrived(copy) == [k for k in range(500) if k != 250]
+    assert result.report["sinks"]["out"]["dead"] == 1
+    everything_committed = copy.one.committed(copy.one.name)
+    assert everything_committed == copy.one.ends()
 
 
 def test_what_cannot_be_part_of_a_transaction_is_refused(kafka_server, copy):

@@ -11,7 +11,6 @@
 #include "pipeline/base/log.h"
 
 enum {
-    ASK_TIMEOUT_MS = 10000,
     RETRY_US = 1000000,
     COMMIT_US = 5000000, /* as librdkafka's own: a commit that falls into a rebalance may cost the membership */
 };
@@ -36,11 +35,31 @@ static void add_settled(struct kafka_part *p, rd_kafka_topic_partition_list_t *o
     p->committed = p->settled;
 }
 
+/* Neither a partition's next owner nor a drain waits for brokers that do not answer: what is not committed is read
+ * again. */
+static rd_kafka_resp_err_t commit_and_wait(struct kafka_source *k, const rd_kafka_topic_partition_list_t *offsets)
+{
+    int64_t begin = now_us(k);
+    rd_kafka_event_t *answer = NULL;
+    rd_kafka_queue_t *answers = rd_kafka_queue_new(k->rk);
+    rd_kafka_resp_err_t code = rd_kafka_commit_queue(k->rk, offsets, answers, NULL, NULL);
+    while (!code && !answer && now_us(k) - begin < kafka_farewell_us(k))
+        answer = rd_kafka_queue_poll(answers, 50);
+    if (!code)
+        code = answer ? rd_kafka_event_error(answer) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (answer)
+        rd_kafka_event_destroy(answer);
+    rd_kafka_queue_destroy(answers);
+    return code;
+}
+
 /* Takes the list. */
 static void commit(struct kafka_source *k, rd_kafka_topic_partition_list_t *offsets, bool wait)
 {
     bool keeps = offsets->cnt && !k->topic_gone && !lane_is_trial(k->lane);
-    rd_kafka_resp_err_t code = keeps ? rd_kafka_commit(k->rk, offsets, !wait) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t code = !keeps ? RD_KAFKA_RESP_ERR_NO_ERROR
+                               : wait ? commit_and_wait(k, offsets)
+                                      : rd_kafka_commit(k->rk, offsets, true);
     if (code)
         log_warn(k->component->name, "offsets are not committed: %s", rd_kafka_err2str(code));
     rd_kafka_topic_partition_list_destroy(offsets);
@@ -223,18 +242,35 @@ struct offsets {
     rd_kafka_topic_partition_list_t *committed, *begin, *end, *start;
 };
 
+/*
+ * Brokers, and what this process has heard from them, are behind one another in what partitions there are: one that was
+ * just added is given to us before we know of it. A topic that is gone is told otherwise (kafka_take_error).
+ */
+static bool ask_failed(struct kafka_source *k, rd_kafka_resp_err_t code, const char *what, struct error *err)
+{
+    const struct rd_kafka_metadata *metadata;
+    kafka_fail(err, code, "%s", what);
+    if (code != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && code != RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC &&
+        code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        return false;
+    err->kind = ERROR_RETRY;
+    if (!rd_kafka_metadata(k->rk, 0, NULL, &metadata, KAFKA_ASK_MS))
+        rd_kafka_metadata_destroy(metadata);
+    return false;
+}
+
 /* The offsets at an instant (or KAFKA_EARLIEST, KAFKA_LATEST): one request per broker. */
 static rd_kafka_topic_partition_list_t *offsets_at(struct kafka_source *k, int64_t ms, struct error *err)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(k->pending);
     for (int i = 0; i < list->cnt; i++)
         list->elems[i].offset = ms;
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(k->rk, list, ASK_TIMEOUT_MS);
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(k->rk, list, KAFKA_ASK_MS);
     for (int i = 0; !code && i < list->cnt; i++)
         code = list->elems[i].err;
     if (!code)
         return list;
-    kafka_fail(err, code, "asking for offsets");
+    ask_failed(k, code, "asking for offsets", err);
     rd_kafka_topic_partition_list_destroy(list);
     return NULL;
 }
@@ -242,12 +278,12 @@ static rd_kafka_topic_partition_list_t *offsets_at(struct kafka_source *k, int64
 static rd_kafka_topic_partition_list_t *committed_offsets(struct kafka_source *k, struct error *err)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(k->pending);
-    rd_kafka_resp_err_t code = rd_kafka_committed(k->rk, list, ASK_TIMEOUT_MS);
+    rd_kafka_resp_err_t code = rd_kafka_committed(k->rk, list, KAFKA_ASK_MS);
     for (int i = 0; !code && i < list->cnt; i++)
         code = list->elems[i].err;
     if (!code)
         return list;
-    kafka_fail(err, code, "asking for the offsets of group %s", k->group);
+    ask_failed(k, code, "asking for the group's offsets", err);
     rd_kafka_topic_partition_list_destroy(list);
     return NULL;
 }

@@ -20,6 +20,7 @@ enum error_kind kafka_error_kind(rd_kafka_resp_err_t code)
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
     case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
@@ -29,6 +30,13 @@ enum error_kind kafka_error_kind(rd_kafka_resp_err_t code)
     default:
         return ERROR_RETRY;
     }
+}
+
+/* librdkafka has one code for both; without an answer the reason is one of its own errors. */
+enum error_kind kafka_callback_kind(rd_kafka_resp_err_t code, const char *reason)
+{
+    bool broke = code == RD_KAFKA_RESP_ERR__AUTHENTICATION && strstr(reason, "mechanism handshake failed: Local: ");
+    return broke ? ERROR_RETRY : kafka_error_kind(code);
 }
 
 bool kafka_fail(struct error *err, rd_kafka_resp_err_t code, const char *format, ...)

@@ -10,6 +10,12 @@
 #include "pipeline/base/error.h"
 #include "pipeline/engine/config.h"
 
+enum {
+    KAFKA_ASK_MS = 5000,      /* how long a question to the brokers is waited for */
+    KAFKA_FAREWELL_MS = 5000, /* … and the answer to what is said at the end */
+    KAFKA_HURRIED_MS = 1000,  /* … when the run stops at once */
+};
+
 struct kafka_property {
     const char *name, *value; /* name NULL ends a list; value NULL: not set */
 };
@@ -22,6 +28,9 @@ rd_kafka_t *kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct error 
 
 /* May the same call succeed later? Permissions, unknown topics and properties stay as they are; brokers come back. */
 enum error_kind kafka_error_kind(rd_kafka_resp_err_t code);
+/* The same for what the error callback is told: a connection that broke while we were logging in has refused nothing.
+ */
+enum error_kind kafka_callback_kind(rd_kafka_resp_err_t code, const char *reason);
 /* "what: the library's text"; false. */
 bool kafka_fail(struct error *err, rd_kafka_resp_err_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));

@@ -7,7 +7,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 
-enum { ASK_TIMEOUT_MS = 10000, ASK_EVERY_US = 1000000 };
+enum { ASK_EVERY_US = 1000000 };
 
 static bool is_subscribed(const struct kafka_source *k, const char *topic)
 {
@@ -27,19 +27,33 @@ static bool is_subscribed(const struct kafka_source *k, const char *topic)
     return false;
 }
 
+/* false: of some partition the brokers do not say just now where it ends. */
+static bool ask_ends(struct kafka_source *k, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t code = list->cnt ? rd_kafka_offsets_for_times(k->rk, list, KAFKA_ASK_MS) : 0;
+    for (int i = 0; !code && i < list->cnt; i++)
+        code = list->elems[i].err;
+    return !code;
+}
+
 /* Every partition of the topics, with its end. NULL: the brokers do not say so just now. */
 static rd_kafka_topic_partition_list_t *all_ends(struct kafka_source *k)
 {
     const struct rd_kafka_metadata *metadata;
-    if (rd_kafka_metadata(k->rk, 1, NULL, &metadata, ASK_TIMEOUT_MS))
+    if (rd_kafka_metadata(k->rk, 1, NULL, &metadata, KAFKA_ASK_MS))
         return NULL;
+    bool complete = true;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
-    for (int t = 0; t < metadata->topic_cnt; t++)
-        for (int i = 0; is_subscribed(k, metadata->topics[t].topic) && i < metadata->topics[t].partition_cnt; i++)
-            rd_kafka_topic_partition_list_add(list, metadata->topics[t].topic, metadata->topics[t].partitions[i].id)
-                ->offset = KAFKA_LATEST;
+    for (int t = 0; t < metadata->topic_cnt; t++) {
+        const struct rd_kafka_metadata_topic *topic = &metadata->topics[t];
+        if (!is_subscribed(k, topic->topic))
+            continue;
+        complete &= !topic->err;
+        for (int i = 0; i < topic->partition_cnt; i++)
+            rd_kafka_topic_partition_list_add(list, topic->topic, topic->partitions[i].id)->offset = KAFKA_LATEST;
+    }
     rd_kafka_metadata_destroy(metadata);
-    if (list->cnt == 0 || !rd_kafka_offsets_for_times(k->rk, list, ASK_TIMEOUT_MS))
+    if (complete && ask_ends(k, list))
         return list;
     rd_kafka_topic_partition_list_destroy(list);
     return NULL;
@@ -71,7 +85,7 @@ static bool is_committed(const struct kafka_source *k, const rd_kafka_topic_part
 static bool others_are_through(struct kafka_source *k)
 {
     rd_kafka_topic_partition_list_t *others = of_others(k);
-    bool through = others->cnt == 0 || !rd_kafka_committed(k->rk, others, ASK_TIMEOUT_MS);
+    bool through = others->cnt == 0 || !rd_kafka_committed(k->rk, others, KAFKA_ASK_MS);
     for (int i = 0; through && i < others->cnt; i++)
         through = is_committed(k, &others->elems[i]);
     rd_kafka_topic_partition_list_destroy(others);

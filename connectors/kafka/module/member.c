@@ -4,8 +4,6 @@
 
 #include "pipeline/base/arena.h"
 
-enum { ASK_TIMEOUT_MS = 10000 };
-
 bool kafka_member_make(struct lane *first, void **shared, struct error *err)
 {
     struct kafka_member *m = mem_zalloc(sizeof(*m));
@@ -35,7 +33,7 @@ void kafka_key_split(const char *key, char topic[256], int32_t *number)
 static bool ask(struct kafka_member *m, rd_kafka_topic_partition_list_t *list, struct error *err)
 {
     pthread_mutex_lock(&m->lock);
-    rd_kafka_resp_err_t code = m->rk ? rd_kafka_committed(m->rk, list, ASK_TIMEOUT_MS) : RD_KAFKA_RESP_ERR__DESTROY;
+    rd_kafka_resp_err_t code = m->rk ? rd_kafka_committed(m->rk, list, KAFKA_ASK_MS) : RD_KAFKA_RESP_ERR__DESTROY;
     pthread_mutex_unlock(&m->lock);
     for (int i = 0; !code && i < list->cnt; i++)
         code = list->elems[i].err;

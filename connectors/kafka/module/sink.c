@@ -1,6 +1,12 @@
 /*
  * The sink's thread: messages are produced from where they lie in the outputs' pieces, so all of them have to be
  * reported on before an output goes home: prepare waits for that, and so does a rollback.
+ *
+ * A broker refuses messages by the batch, and does not say which of them it means; or all of them fit, and the batch
+ * does not. So what was not committed is written again by a careful producer, which sends each message as a batch of
+ * its own: what is refused then is rejected. After some commits without a refusal the usual producer takes over again.
+ * A transaction of which a message was refused cannot be committed: it is aborted, and begun again without that
+ * message.
  */
 #include <stdlib.h>
 
@@ -10,13 +16,26 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 
+enum { FIRST_CAREFUL_COMMITS = 50 };
+
+/* Outlives the producer. */
+struct care {
+    uint32_t commits; /* so many more by a careful producer; 0: none */
+    uint32_t next;    /* how many it will be the next time: always more, where refusals are nothing unusual */
+};
+
 struct kafka_sink {
     struct sink *sink;
     rd_kafka_t *rk;
     struct transaction transaction; /* exactly_once = true */
-    uint64_t outstanding;           /* produced, and not reported on */
-    bool down;                      /* it has been said that no broker answers */
-    bool failed;                    /* since the last commit; failure says why */
+    struct care care;
+    bool careful;            /* this producer is */
+    bool refused;            /* transactions: since the last attempt began a message was, and its row is marked */
+    struct output **written; /* since the last commit */
+    uint32_t written_count, written_room;
+    uint64_t outstanding; /* produced, and not reported on */
+    bool down;            /* it has been said that no broker answers */
+    bool failed;          /* since the last commit; failure says why */
     struct error failure;
 };
 
@@ -35,11 +54,12 @@ static void fails(struct kafka_sink *k, const struct error *err)
     k->failed = true;
 }
 
-/* The record's own fault: its neighbours can go on. */
-static bool is_reject(rd_kafka_resp_err_t code)
+/* The fault of a record in the batch, or of the batch: its neighbours can go on. */
+static bool is_refusal(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE ||
-           code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+           code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
+           code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
 }
 
 static void reject(struct output *o, uint32_t record, rd_kafka_resp_err_t code)
@@ -51,26 +71,48 @@ static void reject(struct output *o, uint32_t record, rd_kafka_resp_err_t code)
         output_reject(o, record, &why);
 }
 
+static void refuse(struct kafka_sink *k, struct kafka_row *row, rd_kafka_resp_err_t code, const char *topic)
+{
+    struct error err;
+    if (k->careful && kafka_transacts(k->sink)) {
+        row->refused = (uint32_t)code;
+        k->refused = true;
+    } else if (k->careful) {
+        reject(row->output, row->record, code);
+    } else {
+        error_set(&err, ERROR_RETRY, "topic %s: a batch of messages is refused (%s): sending them one by one", topic,
+                  rd_kafka_err2str(code));
+        fails(k, &err);
+    }
+    if (k->care.commits == 0)
+        k->care.next = k->care.next ? k->care.next * 2 : FIRST_CAREFUL_COMMITS;
+    k->care.commits = k->care.next;
+}
+
 /* The producer is of no use any more; unless it lacks a right, another one may be. */
-static void tell_fatal(rd_kafka_t *rk, struct error *err)
+static void tell_fatal(const struct kafka_sink *k, struct error *err)
 {
     char text[512];
-    rd_kafka_resp_err_t cause = rd_kafka_fatal_error(rk, text, sizeof text);
-    error_set(err, kafka_error_kind(cause), "%s", text);
+    rd_kafka_resp_err_t cause = rd_kafka_fatal_error(k->rk, text, sizeof text);
+    if (kafka_transacts(k->sink))
+        transaction_tell_fatal(&k->transaction, "a transaction", err);
+    else
+        error_set(err, kafka_error_kind(cause), "%s", text);
 }
 
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *sink)
 {
     struct kafka_sink *k = sink;
-    const struct kafka_row *row = m->_private;
+    struct kafka_row *row = m->_private;
     struct error err;
+    (void)rk;
     k->outstanding--;
     if (!m->err)
         k->down = false;
-    else if (is_reject(m->err))
-        reject(row->output, row->record, m->err);
+    else if (is_refusal(m->err))
+        refuse(k, row, m->err, rd_kafka_topic_name(m->rkt));
     else if (m->err == RD_KAFKA_RESP_ERR__FATAL)
-        tell_fatal(rk, &err), fails(k, &err);
+        tell_fatal(k, &err), fails(k, &err);
     else if (m->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
         error_set(&err, ERROR_STOP, "the broker does not allow this user to write to topic %s",
                   rd_kafka_topic_name(m->rkt)),
@@ -83,10 +125,11 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *sink)
 {
     struct kafka_sink *k = sink;
     struct error err;
+    (void)rk;
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        tell_fatal(rk, &err);
+        tell_fatal(k, &err);
         fails(k, &err);
-    } else if (kafka_error_kind((rd_kafka_resp_err_t)code) == ERROR_STOP) {
+    } else if (kafka_callback_kind((rd_kafka_resp_err_t)code, reason) == ERROR_STOP) {
         error_set(&err, ERROR_STOP, "%s", reason);
         fails(k, &err);
     } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !k->down) {
@@ -101,6 +144,7 @@ static rd_kafka_t *make_producer(struct sink *s, struct error *err)
 {
     static const char *const compressions[] = {"none", "gzip", "snappy", "lz4", "zstd"};
     const struct kafka_sink_options *o = options_of(s);
+    const struct kafka_sink *k = s->state;
     char *id = kafka_transacts(s) ? kafka_transactional_id(s) : NULL;
     const struct kafka_property presets[] = {
         {"transactional.id", id},
@@ -108,6 +152,7 @@ static rd_kafka_t *make_producer(struct sink *s, struct error *err)
         {"partitioner", kafka_partitioners[o->partitioner].name},
         {"compression.type", compressions[o->compression]},
         {"queue.buffering.max.messages", "200000"},
+        {"batch.num.messages", k->careful ? "1" : NULL},
         {NULL, NULL},
     };
     rd_kafka_conf_t *conf = kafka_conf(s->component, &o->connection, presets, err);
@@ -138,13 +183,15 @@ static void kafka_close(struct sink *s)
     struct kafka_sink *k = s->state;
     if (k->rk)
         rd_kafka_destroy(k->rk);
-    *k = (struct kafka_sink){0};
+    free(k->written);
+    *k = (struct kafka_sink){.care = k->care};
 }
 
 static bool kafka_open(struct sink *s, struct error *err)
 {
     struct kafka_sink *k = s->state;
     k->sink = s;
+    k->careful = k->care.commits > 0;
     k->rk = make_producer(s, err);
     if (k->rk && await_cluster(k, err) && (!kafka_transacts(s) || transaction_open(&k->transaction, s, k->rk, err)))
         return true;
@@ -200,68 +247,134 @@ static bool produce(struct kafka_sink *k, rd_kafka_topic_t *topic, struct kafka_
             rd_kafka_poll(k->rk, 100);
             continue;
         }
-        if (is_reject(code)) {
+        if (is_refusal(code)) { /* by librdkafka, this one alone */
             reject(row->output, row->record, code);
             return true;
         }
         if (k->failed)
             *err = k->failure;
         else if (code == RD_KAFKA_RESP_ERR__FATAL)
-            tell_fatal(k->rk, err);
+            tell_fatal(k, err);
         return k->failed || code == RD_KAFKA_RESP_ERR__FATAL
                    ? false
                    : kafka_fail(err, code, "topic %s", rd_kafka_topic_name(topic));
     }
 }
 
-static bool kafka_write(struct sink *s, struct output *o, struct error *err)
+static bool produce_piece(struct kafka_sink *k, struct output *o, const struct piece *p, struct error *err)
 {
-    struct kafka_sink *k = s->state;
-    bool ok = !kafka_transacts(s) || transaction_begin(&k->transaction, err);
-    for (uint32_t i = 0; ok && i < o->piece_count; i++) {
-        const struct piece *p = &o->pieces[i];
-        char name[256];
-        snprintf(name, sizeof name, STR_FMT, STR_ARG(p->target));
-        rd_kafka_topic_t *topic = rd_kafka_topic_new(k->rk, name, NULL);
-        if (!topic)
-            return kafka_fail(err, rd_kafka_last_error(), "topic %s", name);
-        for (char *at = p->bytes.data, *end = at + p->bytes.len; ok && at < end;
-             at += kafka_row_size((struct kafka_row *)at)) {
-            struct kafka_row *row = (struct kafka_row *)at;
-            row->output = o;
+    char name[256];
+    bool ok = true;
+    snprintf(name, sizeof name, STR_FMT, STR_ARG(p->target));
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(k->rk, name, NULL);
+    if (!topic)
+        return kafka_fail(err, rd_kafka_last_error(), "topic %s", name);
+    for (char *at = p->bytes.data, *end = at + p->bytes.len; ok && at < end;
+         at += kafka_row_size((struct kafka_row *)at)) {
+        struct kafka_row *row = (struct kafka_row *)at;
+        row->output = o;
+        if (o->rejection_count == 0 || !output_is_rejected(o, row->record))
             ok = produce(k, topic, row, err);
-        }
-        rd_kafka_topic_destroy(topic);
     }
+    rd_kafka_topic_destroy(topic);
+    return ok;
+}
+
+/* What an earlier attempt has found out. */
+static void reject_refused(struct output *o, const struct piece *p)
+{
+    for (char *at = p->bytes.data, *end = at + p->bytes.len; at < end; at += kafka_row_size((struct kafka_row *)at)) {
+        const struct kafka_row *row = (const struct kafka_row *)at;
+        if (row->refused)
+            reject(o, row->record, (rd_kafka_resp_err_t)row->refused);
+    }
+}
+
+static bool produce_output(struct kafka_sink *k, struct output *o, struct error *err)
+{
+    bool ok = true;
+    for (uint32_t i = 0; k->careful && i < o->piece_count; i++)
+        reject_refused(o, &o->pieces[i]);
+    for (uint32_t i = 0; ok && i < o->piece_count; i++)
+        ok = produce_piece(k, o, &o->pieces[i], err);
     rd_kafka_poll(k->rk, 0);
     return ok;
 }
 
-static bool kafka_prepare(struct sink *s, struct error *err)
+/* Nothing refers to the outputs any more. */
+static void take_back(struct kafka_sink *k)
 {
-    struct kafka_sink *k = s->state;
-    while (k->outstanding && !k->failed && !sink_stopping(s))
-        rd_kafka_flush(k->rk, 100);
-    if (k->failed)
-        *err = k->failure;
-    else if (k->outstanding)
-        error_set(err, ERROR_RETRY, "stopped before the brokers have confirmed %llu messages",
-                  (unsigned long long)k->outstanding);
-    return !k->failed && !k->outstanding;
-}
-
-/* Nothing may refer to the outputs any more. */
-static void kafka_rollback(struct sink *s)
-{
-    struct kafka_sink *k = s->state;
-    if (!k->rk)
-        return;
     if (k->outstanding)
         rd_kafka_purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     while (k->outstanding)
         rd_kafka_poll(k->rk, 100);
     transaction_abort(&k->transaction);
     k->failed = false;
+}
+
+/* Everything since the last commit once more, without what was refused: each time that is at least one more. */
+static bool start_over(struct kafka_sink *k, struct error *err)
+{
+    for (;;) {
+        take_back(k);
+        k->refused = false;
+        bool ok = transaction_begin(&k->transaction, err);
+        for (uint32_t i = 0; ok && i < k->written_count; i++)
+            ok = produce_output(k, k->written[i], err);
+        if (ok || !k->refused || sink_stopping(k->sink))
+            return ok;
+    }
+}
+
+static void remember(struct kafka_sink *k, struct output *o)
+{
+    if (k->written_count == k->written_room) {
+        k->written_room = k->written_room ? k->written_room * 2 : 16;
+        k->written = mem_realloc(k->written, k->written_room * sizeof(struct output *));
+    }
+    k->written[k->written_count++] = o;
+}
+
+static bool kafka_write(struct sink *s, struct output *o, struct error *err)
+{
+    struct kafka_sink *k = s->state;
+    if (k->careful && k->care.commits == 0 && k->written_count == 0) {
+        kafka_close(s);
+        if (!kafka_open(s, err))
+            return false;
+    }
+    remember(k, o);
+    bool ok = (!kafka_transacts(s) || transaction_begin(&k->transaction, err)) && produce_output(k, o, err);
+    return ok || (k->refused && !k->failed && start_over(k, err));
+}
+
+static bool kafka_prepare(struct sink *s, struct error *err)
+{
+    struct kafka_sink *k = s->state;
+    for (;;) {
+        while (k->outstanding && !k->failed && !k->refused && !sink_stopping(s))
+            rd_kafka_flush(k->rk, 100);
+        if (k->failed || !k->refused || sink_stopping(s))
+            break;
+        if (!start_over(k, err))
+            return false;
+    }
+    bool confirmed = !k->outstanding && !k->refused;
+    if (k->failed)
+        *err = k->failure;
+    else if (!confirmed)
+        error_set(err, ERROR_RETRY, "stopped before the brokers have confirmed %llu messages",
+                  (unsigned long long)k->outstanding);
+    return !k->failed && confirmed;
+}
+
+static void kafka_rollback(struct sink *s)
+{
+    struct kafka_sink *k = s->state;
+    if (k->rk)
+        take_back(k);
+    k->written_count = 0;
+    k->refused = false;
 }
 
 /* ---- exactly once: positions are the group's offsets ------------------------------------------------------------- */
@@ -321,7 +434,11 @@ static bool kafka_acquire(struct sink *s, const char *source, const char *const 
 static bool kafka_commit_outputs(struct sink *s, struct output *const *outputs, uint32_t count, struct error *err)
 {
     struct kafka_sink *k = s->state;
-    return !kafka_transacts(s) || transaction_commit(&k->transaction, outputs, count, err);
+    if (kafka_transacts(s) && !transaction_commit(&k->transaction, outputs, count, err))
+        return false;
+    k->care.commits -= k->care.commits && k->written_count;
+    k->written_count = 0;
+    return true;
 }
 
 static void kafka_release(struct sink *s)

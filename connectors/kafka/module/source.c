@@ -15,6 +15,8 @@ enum {
     HEARTBEAT_US = 30000000, /* poll at least this often: see max.poll.interval.ms */
     PENDING_US = 100000,
     MEASURE_US = 1000000,
+    LOOK_US = 1000000,        /* whether a broker answers again, … */
+    LOOK_MS = 100,            /* … for so long */
     DOWN_LIMIT_US = 300000000 /* batch mode: no broker answers */
 };
 
@@ -32,15 +34,16 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *source)
         error_set(&err, ERROR_STOP, "a topic does not exist any more: %s", reason);
         k->topic_gone = true;
         kafka_source_fails(k, &err);
-    } else if (kafka_error_kind((rd_kafka_resp_err_t)code) == ERROR_STOP) {
+    } else if (kafka_callback_kind((rd_kafka_resp_err_t)code, reason) == ERROR_STOP) {
         error_set(&err, ERROR_STOP, "%s", reason);
         kafka_source_fails(k, &err);
     } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__SSL ||
                code == RD_KAFKA_RESP_ERR__RESOLVE) {
-        if (!k->down_since_us) {
+        if (!k->told)
             log_warn(k->component->name, "%s; trying again", reason);
+        k->told = true;
+        if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !k->down_since_us)
             k->down_since_us = clock_now_us(lane_clock(k->lane));
-        }
     } else {
         log_debug(k->component->name, "%s: %s", rd_kafka_err2name((rd_kafka_resp_err_t)code), reason);
     }
@@ -154,11 +157,28 @@ void kafka_take_error(struct kafka_source *k, const rd_kafka_message_t *m)
         log_debug(k->component->name, "%s", err.text);
 }
 
+static void works_again(struct kafka_source *k)
+{
+    if (k->down_since_us)
+        log_info(k->component->name, "works again");
+    k->down_since_us = 0;
+    k->told = false;
+}
+
+/* Messages show that brokers are there again, but there may be none to come. */
 static bool check_down(struct kafka_source *k)
 {
     struct error err;
-    if (!k->down_since_us || k->options->mode != KAFKA_BATCH ||
-        clock_now_us(lane_clock(k->lane)) - k->down_since_us < DOWN_LIMIT_US)
+    const struct rd_kafka_metadata *metadata;
+    int64_t now = clock_now_us(lane_clock(k->lane));
+    if (!k->down_since_us || now < k->next_look_us)
+        return true;
+    k->next_look_us = now + LOOK_US;
+    if (!rd_kafka_metadata(k->rk, 0, NULL, &metadata, LOOK_MS)) {
+        rd_kafka_metadata_destroy(metadata);
+        works_again(k);
+    }
+    if (!k->down_since_us || k->options->mode != KAFKA_BATCH || now - k->down_since_us < DOWN_LIMIT_US)
         return true;
     error_set(&err, ERROR_STOP, "gave up after 5 minutes: no broker answers");
     return kafka_source_fails(k, &err);
@@ -192,13 +212,6 @@ bool kafka_serve(struct kafka_source *k)
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
-static void works_again(struct kafka_source *k)
-{
-    if (k->down_since_us)
-        log_info(k->component->name, "works again");
-    k->down_since_us = 0;
-}
-
 /* What there is, at once. false: the run ends. */
 static bool take_messages(struct kafka_source *k, rd_kafka_message_t **messages, bool *any)
 {
@@ -212,7 +225,7 @@ static bool take_messages(struct kafka_source *k, rd_kafka_message_t **messages,
     lane_count_bytes(k->lane, k->read_bytes);
     k->read_bytes = 0;
     *any = n > 0;
-    if (*any)
+    if (*any && k->down_since_us)
         works_again(k);
     return ok;
 }
@@ -244,6 +257,8 @@ static void rest(struct kafka_source *k, int64_t most_us)
     bool waits_for_others = k->group_asked_us > 0;
     if (k->pending || waits_for_others)
         wait = PENDING_US;
+    else if (k->down_since_us)
+        wait = LOOK_US;
     else if (has_uncommitted(k))
         wait = k->next_commit_us > now ? k->next_commit_us - now : 0;
     lane_wait(k->lane, &fd, 1, wait < most_us ? wait : most_us);
@@ -313,6 +328,27 @@ static void drain_messages(struct kafka_source *k)
             rd_kafka_message_destroy(messages[i]);
 }
 
+int64_t kafka_farewell_us(const struct kafka_source *k)
+{
+    return (lane_stopping_now(k->lane) ? KAFKA_HURRIED_MS : KAFKA_FAREWELL_MS) * INT64_C(1000);
+}
+
+/* Leaves the group: calls back, what is settled is committed, the rest lost. false: the brokers did not answer in time.
+ */
+static bool leave(struct kafka_source *k)
+{
+    int64_t begin = clock_now_us(lane_clock(k->lane));
+    rd_kafka_queue_t *events = rd_kafka_queue_new(k->rk);
+    rd_kafka_error_t *e = rd_kafka_consumer_close_queue(k->rk, events);
+    while (!e && !rd_kafka_consumer_closed(k->rk) &&
+           clock_now_us(lane_clock(k->lane)) - begin < 2 * kafka_farewell_us(k)) /* committing is part of it */
+        rd_kafka_queue_poll_callback(events, 50);
+    if (e)
+        rd_kafka_error_destroy(e);
+    rd_kafka_queue_destroy(events);
+    return rd_kafka_consumer_closed(k->rk);
+}
+
 static void kafka_close(struct lane *lane)
 {
     struct kafka_source *k = lane_state(lane);
@@ -324,7 +360,7 @@ static void kafka_close(struct lane *lane)
     pthread_mutex_unlock(&k->member->lock);
     if (k->rk) {
         kafka_drop_pending(k);
-        rd_kafka_consumer_close(k->rk); /* calls back: what is settled is committed, the rest lost */
+        bool left = leave(k);
         while (k->parts) {
             struct kafka_part *p = k->parts;
             k->parts = p->next;
@@ -333,9 +369,9 @@ static void kafka_close(struct lane *lane)
         drain_messages(k);
         rd_kafka_queue_destroy(k->messages);
         rd_kafka_queue_destroy(k->events);
-        /* librdkafka 2.0 would wait for ever for a partition whose topic was deleted: after a failure the handle,
-         * closed, stays until the process ends. */
-        if (!k->failed)
+        /* It would be waited for brokers that do not answer, and by librdkafka 2.0 for ever for a partition whose topic
+         * was deleted: the handle stays until the process ends. */
+        if (left && !k->failed)
             rd_kafka_destroy(k->rk);
     }
     if (k->event_fd >= 0)

@@ -66,6 +66,8 @@ struct kafka_source {
     uint64_t read_bytes;                        /* not told to the lane yet */
     bool closing;
     int64_t down_since_us; /* no broker answers; 0: all is well */
+    int64_t next_look_us;  /* … when it is looked again whether one does */
+    bool told;             /* that something is wrong with the connection */
     bool failed;           /* by a callback: failure says why */
     struct error failure;
 };
@@ -116,6 +118,9 @@ bool kafka_backs_off_for_long(void);
 int64_t kafka_keep_fetching(struct kafka_source *k, bool any);
 
 /* ---- source.c ---------------------------------------------------------------------------------------------------- */
+
+/* How long something that is said at the end may take: until then, from its beginning. */
+int64_t kafka_farewell_us(const struct kafka_source *k);
 
 /* Rebalances, errors, pending partitions. false: the run has failed. */
 bool kafka_serve(struct kafka_source *k);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "connectors/kafka/module/member.h"
+#include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 
 enum { STEP_MS = 5000 };
@@ -23,23 +24,56 @@ char *kafka_transactional_id(const struct sink *s)
     return copy;
 }
 
-/* Takes `e`. An abortable error may pass with the next attempt; a fatal one is the end of this producer: mostly another
- * process with its transactional.id. */
-static bool failed(struct transaction *t, rd_kafka_error_t *e, const char *what, struct error *err)
+/* Was it open for longer than the coordinator lets it? Either clock may say so: one stands still while the machine
+ * sleeps, the other may be set. */
+static bool is_overdue(const struct transaction *t)
 {
-    rd_kafka_resp_err_t code = rd_kafka_error_code(e);
-    bool fenced = code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
-                  code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
-    char text[512];
-    if (rd_kafka_error_is_fatal(e) && rd_kafka_fatal_error(t->rk, text, sizeof text) == RD_KAFKA_RESP_ERR__FENCED)
-        fenced = true;
-    if (fenced)
+    const struct clock *clock = t->sink->clock;
+    char text[32] = "60000";
+    size_t size = sizeof text;
+    rd_kafka_conf_get(rd_kafka_conf(t->rk), "transaction.timeout.ms", text, &size);
+    int64_t limit = strtoll(text, NULL, 10) * 1000;
+    return t->begun_us &&
+           (clock_now_us(clock) - t->begun_us >= limit || clock->wall_us(clock) - t->begun_wall_us >= limit);
+}
+
+static bool is_fenced(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
+           code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
+}
+
+static void tell_fenced(const struct transaction *t, const char *what, struct error *err)
+{
+    if (is_overdue(t))
+        error_set(err, ERROR_RETRY, "%s: it took longer than transaction.timeout.ms, and the brokers have ended it",
+                  what);
+    else
         error_set(err, ERROR_STOP,
                   "%s: another process has taken over this one's transactions: two run with the same pipeline, sink "
                   "and instance. Give each its own pipeline.instance",
                   what);
-    else if (rd_kafka_error_is_fatal(e))
-        error_set(err, ERROR_STOP, "%s: %s", what, rd_kafka_error_string(e));
+}
+
+/* A producer that cannot go on is replaced by a new one, unless that would be told the same. */
+void transaction_tell_fatal(const struct transaction *t, const char *what, struct error *err)
+{
+    char text[512];
+    rd_kafka_resp_err_t cause = rd_kafka_fatal_error(t->rk, text, sizeof text);
+    if (is_fenced(cause))
+        tell_fenced(t, what, err);
+    else
+        error_set(err, kafka_error_kind(cause), "%s: %s", what, text);
+}
+
+/* Takes `e`. What can be aborted may pass with the next attempt. */
+static bool failed(struct transaction *t, rd_kafka_error_t *e, const char *what, struct error *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_error_code(e);
+    if (rd_kafka_error_is_fatal(e))
+        transaction_tell_fatal(t, what, err);
+    else if (is_fenced(code))
+        tell_fenced(t, what, err);
     else if (rd_kafka_error_txn_requires_abort(e) || rd_kafka_error_is_retriable(e))
         error_set(err, ERROR_RETRY, "%s: %s", what, rd_kafka_error_string(e));
     else
@@ -73,6 +107,10 @@ bool transaction_begin(struct transaction *t, struct error *err)
     rd_kafka_error_t *e = t->begun ? NULL : rd_kafka_begin_transaction(t->rk);
     if (e)
         return failed(t, e, "beginning a transaction", err);
+    if (!t->begun) {
+        t->begun_us = clock_now_us(t->sink->clock);
+        t->begun_wall_us = t->sink->clock->wall_us(t->sink->clock);
+    }
     t->begun = true;
     return true;
 }

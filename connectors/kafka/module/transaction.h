@@ -6,7 +6,8 @@
  *   2. begin before the first message; commit sends the offsets and commits; abort on every failure. The runner then
  * sends the outputs again.
  *   3. A member that the group went on without is refused by the group's coordinator (its generation), one that was
- * replaced by the transaction coordinator (its epoch).
+ * replaced by the transaction coordinator (its epoch). The latter ends a transaction that takes longer than
+ * transaction.timeout.ms, too, and then refuses it with the same words.
  */
 #ifndef PIPE_KAFKA_TRANSACTION_H
 #define PIPE_KAFKA_TRANSACTION_H
@@ -18,6 +19,7 @@ struct transaction {
     struct sink *sink;
     rd_kafka_t *rk;
     bool begun;
+    int64_t begun_us, begun_wall_us; /* the latest one */
 };
 
 bool kafka_transacts(const struct sink *s);
@@ -28,5 +30,7 @@ bool transaction_open(struct transaction *t, struct sink *s, rd_kafka_t *rk, str
 bool transaction_begin(struct transaction *t, struct error *err); /* unless it is */
 bool transaction_commit(struct transaction *t, struct output *const *outputs, uint32_t count, struct error *err);
 void transaction_abort(struct transaction *t);
+/* What the producer's fatal error means: the end of this producer, or of the run. */
+void transaction_tell_fatal(const struct transaction *t, const char *what, struct error *err);
 
 #endif
