@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "connectors/mqtt/listen/packet.h"
+#include "connectors/mqtt/codec/packet.h"
 
 #define REQUIRE(what)                                                                                                  \
     do {                                                                                                               \

@@ -1,5 +1,6 @@
 """The MQTT source against a real Mosquitto: what is acknowledged is in the database."""
 
+import hashlib
 import json
 import random
 import socket
@@ -223,6 +224,27 @@ def test_a_payload_of_200_mb_that_max_record_does_not_allow_is_a_dead_letter(pip
     wait_until(lambda: postgres.value("SELECT count(*) FROM readings") == 1)
     assert is_sanitized() or peak_memory(running) < 2 * 200 + 64  # Paho's
     assert running.terminate() == 3
+    publisher.close()
+
+
+@pytest.mark.sanitize
+@pytest.mark.parametrize("qos, version, seconds", [(0, "5", 0), (0, "3.1.1", 0), (1, "3.1.1", 0), (1, "5", 6)])
+def test_messages_of_all_sizes_arrive_whole_and_in_order(pipeline, postgres, broker, qos, version, seconds):
+    """Around what is read at once; where it takes long, with answers to pings between them."""
+    postgres.rows("CREATE TABLE readings (seq bigint, pad bigint, digest text, id bigserial)")
+    chance = random.Random(qos)
+    p, running = subscribe_first(pipeline, toml(broker, postgres, source=f'qos = {qos}\nversion = "{version}"\nkeepalive = "5s"').replace(
+        "meta.topic AS topic, meta.qos AS qos", "length(pad) AS pad, md5(pad) AS digest"))
+    publisher = Publisher(broker)
+    sizes = [chance.choice([chance.randrange(300), 65536 - 60 + chance.randrange(100), chance.randrange(200000)]) for _ in range(300)]
+    pads = [hashlib.sha256(str(size).encode()).hexdigest() * (size // 64 + 1) for size in sizes]
+    start = time.monotonic()
+    for seq, pad in enumerate(pads):
+        publisher.publish("plant7/dev-1", json.dumps({"seq": seq, "pad": pad}), qos=1)
+        time.sleep(max(0, start + seq * seconds / len(pads) - time.monotonic()))
+    wait_until(lambda: postgres.value("SELECT count(*) FROM readings") == len(pads))
+    assert postgres.rows("SELECT seq, digest FROM readings ORDER BY id") == [(seq, hashlib.md5(pad.encode()).hexdigest()) for seq, pad in enumerate(pads)]
+    assert running.terminate() == 0
     publisher.close()
 
 

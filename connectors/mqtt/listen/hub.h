@@ -15,7 +15,7 @@
 #include <pthread.h>
 
 #include "connectors/mqtt/listen/journal.h"
-#include "connectors/mqtt/listen/packet.h"
+#include "connectors/mqtt/codec/packet.h"
 #include "connectors/mqtt/listen/passwords.h"
 #include "connectors/mqtt/listen/tls.h"
 #include "connectors/mqtt/mqtt.h"

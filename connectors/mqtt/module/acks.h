@@ -1,7 +1,8 @@
 /*
  * Deferred acknowledgement of QoS 1 messages. Paho sends a PUBACK as soon as it has handed over a message; the module
  * is linked so that this call comes to us, and does nothing. What is owed is kept here and sent when the engine has
- * settled it, in the order of receipt (MQTT-4.6.0-2), with Paho's own function.
+ * settled it, in the order of receipt (MQTT-4.6.0-2): to a plain socket as many as are due at once, else with Paho's
+ * own function.
  *
  * A message that came over a connection that is lost cannot be acknowledged any more: the broker sends it again, with
  * the same packet id and DUP, when the session is resumed. While its acknowledgement was never sent the id cannot mean
@@ -17,14 +18,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pipeline/base/buffer.h"
+
 enum { PACKET_IDS = 65536 };
 
 struct acks {
     _Atomic uint64_t settled; /* positions below are delivered by every sink */
     int version;              /* of MQTT */
     const char *client_id;    /* whose PUBACKs are deferred; borrowed */
-    void *net;                /* Paho's connection; NULL until the first message */
-    struct acks *next;        /* of all that defer */
+    int socket;               /* where they are written together; -1: one by one, over … */
+    void *net;                /* … Paho's connection; NULL until the first message */
+    struct buffer packets;
+    struct acks *next; /* of all that defer */
     bool connected, resumed;
     uint64_t head, tail; /* owed on this connection, in order of receipt: ids[head … tail) */
     uint16_t *ids;       /* a ring of PACKET_IDS */
@@ -42,7 +47,8 @@ void acks_settle(struct acks *a, uint64_t next);
 
 /* Before another connection is made: none of the old acknowledgements may go over it. */
 void acks_disconnected(struct acks *a);
-void acks_connected(struct acks *a, bool session_present);
+/* socket: a plain one, until acks_disconnected; or -1. */
+void acks_connected(struct acks *a, bool session_present, int socket);
 /* A message came with DUP: true if we have it, and its acknowledgement is owed (again). */
 bool acks_reattach(struct acks *a, uint16_t id);
 void acks_owe(struct acks *a, uint16_t id, uint64_t behind);

@@ -6,7 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "connectors/mqtt/module/properties.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/event/convert.h"
 #include "pipeline/event/datetime.h"
@@ -46,8 +45,6 @@ void intake_release(struct intake *in, struct lane *lane)
     if (in->open)
         lane_discard(lane, in->open);
     free_meta(in);
-    buffer_release(&in->json);
-    arena_release(&in->scratch);
     pthread_cond_destroy(&in->changed);
     close(in->event_fd);
 }
@@ -170,8 +167,8 @@ static void add(struct intake *in, const struct message *m)
     }
     uint32_t first = b->record_count;
     struct value topic = value_of(VALUE_TEXT, append(b, m->topic)), json = value_null();
-    if (in->json.len)
-        json = value_of(VALUE_JSON, append(b, (struct str){in->json.data, in->json.len}));
+    if (m->properties.len)
+        json = value_of(VALUE_JSON, append(b, m->properties));
     size_t payload = b->len;
     append(b, (struct str){m->payload.data, kept_length(in, m)});
     if (!may_be_several(formats[in->common->format], m->payload) || m->payload.len > in->common->max_record ||
@@ -179,7 +176,7 @@ static void add(struct intake *in, const struct message *m)
         add_whole(b, payload, in->common->max_record, m->payload.len);
     if (b->record_count > in->meta_capacity)
         grow_meta(in);
-    struct value *properties = in->json.len || in->has_properties ? properties_array(in, first) : NULL;
+    struct value *properties = m->properties.len || in->has_properties ? properties_array(in, first) : NULL;
     for (uint32_t i = first; i < b->record_count; i++) {
         b->records[i].position = in->next++;
         b->records[i].line = 0;
@@ -236,11 +233,7 @@ enum intake_answer intake_put(struct intake *in, const struct message *m, int64_
                               void (*meanwhile)(void *arg), void *arg, uint64_t *next)
 {
     pthread_mutex_lock(&in->lock);
-    buffer_clear(&in->json);
-    if (m->properties && m->properties->count)
-        properties_to_json(m->properties, &in->json, &in->scratch);
-    arena_reset(&in->scratch);
-    size_t need = m->topic.len + in->json.len + kept_length(in, m);
+    size_t need = m->topic.len + m->properties.len + kept_length(in, m);
     if (!fits(in, need))
         await_room(in, need, patience_us, meanwhile, arg);
     enum intake_answer answer = in->closed ? INTAKE_CLOSED : !fits(in, need) ? INTAKE_FULL : INTAKE_TAKEN;

@@ -8,7 +8,6 @@
 #ifndef PIPE_MQTT_INTAKE_H
 #define PIPE_MQTT_INTAKE_H
 
-#include <MQTTAsync.h>
 #include <pthread.h>
 
 #include "pipeline/base/buffer.h"
@@ -37,13 +36,10 @@ struct intake {
     uint8_t *delivery;
     uint32_t meta_capacity;
     bool has_properties;
-    struct buffer json; /* the properties of the message at hand */
-    struct arena scratch;
 };
 
 struct message {
-    struct str topic, payload;
-    const MQTTProperties *properties; /* NULL: none */
+    struct str topic, payload, properties; /* properties: JSON; empty: none */
     uint8_t qos;
     bool retained;
 };

@@ -1,5 +1,6 @@
 #include "connectors/mqtt/module/readahead.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -7,24 +8,38 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "connectors/mqtt/module/acks.h"
 #include "pipeline/base/arena.h"
 
 #if PIPE_MQTT_DEFERRED_ACK /* linked with Paho's static library */
 
-enum { AHEAD = 64 << 10, LOOK_MS = 10 };
+enum { AHEAD = 64 << 10, LOOK_MS = 10, GATHER_US = 300, CONNACK_HEAD = MQTT_CONNACK << 4 };
 
-struct ahead {
-    struct ahead *next;
+struct stream {
+    struct stream *next;
     int fd;
-    size_t from, len; /* bytes[from … len) are not given out yet */
+    const struct receiver *to; /* NULL: every byte is Paho's */
+    size_t passing;            /* of the packet that Paho is given, bytes that it has not had yet */
+    bool partial;              /* a message whose end is still to come */
+    bool ended;                /* nothing more comes: Paho shall see that for itself */
+    size_t from, len;          /* bytes[from … len) are not given out yet */
     char bytes[AHEAD];
 };
 
+/* The list's. A stream is used and freed with Paho's lock held. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct ahead *all;
-static _Thread_local bool here;
+static struct stream *all;
 static atomic_int connecting;
+
+/* Of the receiving thread. */
+static _Thread_local bool here;
+static _Thread_local bool polled;              /* since Paho last slept */
+static _Thread_local int64_t read_us;          /* when something was last read; 0: more than there was room for */
+static _Thread_local int first_fd = -1;        /* the socket that was read first since the last poll … */
+static _Thread_local unsigned char first_byte; /* … and what came of it */
 
 ssize_t __real_recv(int fd, void *to, size_t len, int flags);
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
@@ -32,111 +47,274 @@ int __real_close(int fd);
 ssize_t __wrap_recv(int fd, void *to, size_t len, int flags);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
 int __wrap_close(int fd);
-
-void readahead_here(void)
-{
-    here = true;
-}
+int __real_usleep(useconds_t us);
+int __wrap_usleep(useconds_t us);
 
 void readahead_connecting(bool begins)
 {
     atomic_fetch_add_explicit(&connecting, begins ? 1 : -1, memory_order_relaxed);
 }
 
-static struct ahead *find(int fd)
+static int64_t now_us(void)
 {
-    struct ahead *a = all;
-    while (a && a->fd != fd)
-        a = a->next;
-    return a;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
 }
 
-static struct ahead *find_or_add(int fd)
+static struct stream *find(int fd)
 {
-    struct ahead *a = find(fd);
-    if (a)
-        return a;
-    a = mem_alloc(sizeof *a);
-    a->fd = fd;
-    a->from = a->len = 0;
-    a->next = all;
-    all = a;
-    return a;
+    pthread_mutex_lock(&lock);
+    struct stream *s = all;
+    while (s && s->fd != fd)
+        s = s->next;
+    pthread_mutex_unlock(&lock);
+    return s;
 }
 
-static size_t give(struct ahead *a, void *to, size_t len)
+static struct stream *find_or_add(int fd)
 {
-    size_t n = a->len - a->from < len ? a->len - a->from : len;
-    memcpy(to, a->bytes + a->from, n);
-    a->from += n;
+    struct stream *s = find(fd);
+    if (s)
+        return s;
+    s = mem_alloc(sizeof *s);
+    s->fd = fd;
+    s->to = NULL;
+    s->passing = s->from = s->len = 0;
+    s->partial = s->ended = false;
+    pthread_mutex_lock(&lock);
+    s->next = all;
+    all = s;
+    pthread_mutex_unlock(&lock);
+    return s;
+}
+
+/* The CONNACK is Paho's last packet so far: behind it begins ours. */
+int readahead_begin(const struct receiver *to)
+{
+    here = true;
+    if (first_fd < 0 || first_byte != CONNACK_HEAD)
+        return -1;
+    struct stream *s = find_or_add(first_fd);
+    s->to = to;
+    return s->fd;
+}
+
+/* ---- what Paho asks for --------------------------------------------------------------------------------------------
+ */
+
+static ssize_t fill(struct stream *s)
+{
+    if (s->from == s->len)
+        s->from = s->len = 0;
+    if (s->from && (s->len == AHEAD || s->from > AHEAD / 2)) {
+        memmove(s->bytes, s->bytes + s->from, s->len - s->from);
+        s->len -= s->from;
+        s->from = 0;
+    }
+    ssize_t n = __real_recv(s->fd, s->bytes + s->len, AHEAD - s->len, 0);
+    if (n > 0)
+        s->len += (size_t)n;
+    return n;
+}
+
+static ssize_t give(struct stream *s, void *to, size_t len)
+{
+    if (s->from == s->len) {
+        if (len >= AHEAD)
+            return __real_recv(s->fd, to, len, 0);
+        ssize_t n = fill(s);
+        if (n <= 0)
+            return n;
+    }
+    size_t n = s->len - s->from < len ? s->len - s->from : len;
+    memcpy(to, s->bytes + s->from, n);
+    s->from += n;
+    return (ssize_t)n;
+}
+
+/* Of a packet that it is given Paho gets all, and not a byte of the next. */
+static ssize_t give_of_packet(struct stream *s, void *to, size_t len)
+{
+    if (s->passing == 0 && s->ended)
+        return __real_recv(s->fd, to, len, 0);
+    if (s->passing == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    ssize_t n = give(s, to, len < s->passing ? len : s->passing);
+    if (n > 0)
+        s->passing -= (size_t)n;
     return n;
 }
 
 static ssize_t receive(int fd, void *to, size_t len)
 {
-    struct ahead *a = find_or_add(fd);
-    if (a->from == a->len) {
-        if (len >= AHEAD)
-            return __real_recv(fd, to, len, 0);
-        ssize_t n = __real_recv(fd, a->bytes, AHEAD, 0);
-        if (n <= 0)
-            return n;
-        a->from = 0;
-        a->len = (size_t)n;
-    }
-    return (ssize_t)give(a, to, len);
+    struct stream *s = find_or_add(fd);
+    return s->to ? give_of_packet(s, to, len) : give(s, to, len);
 }
 
 ssize_t __wrap_recv(int fd, void *to, size_t len, int flags)
 {
-    if (!here || flags)
-        return __real_recv(fd, to, len, flags);
-    pthread_mutex_lock(&lock);
-    ssize_t n = receive(fd, to, len);
-    pthread_mutex_unlock(&lock);
+    ssize_t n = here && !flags ? receive(fd, to, len) : __real_recv(fd, to, len, flags);
+    if (n > 0 && first_fd < 0) {
+        first_fd = fd;
+        first_byte = *(unsigned char *)to;
+    }
     return n;
 }
 
-/* How many of the sockets have something in memory; the others wait for the next time. */
+/* ---- what is there -------------------------------------------------------------------------------------------------
+ */
+
+/* What the packet at the front is to us. false: its end, or even its size, is still to come. */
+static bool see_packet(struct stream *s)
+{
+    struct mqtt_frame frame = {0};
+    enum mqtt_frame_status status = mqtt_frame(s->bytes + s->from, s->len - s->from, &frame);
+    bool ours = frame.type == MQTT_PUBLISH && frame.size <= AHEAD;
+    if (status == MQTT_FRAME_BAD)
+        s->passing = SIZE_MAX; /* Paho closes the connection */
+    else if (status == MQTT_FRAME_MORE || (status == MQTT_FRAME_HEAD && ours))
+        return false;
+    else if (ours && s->to->publish(s->to->arg, &frame))
+        s->from += frame.size;
+    else
+        s->passing = frame.size;
+    return true;
+}
+
+/* Hands over the messages at the front. true: something else is there, for Paho. */
+static bool hand_over(struct stream *s)
+{
+    s->partial = false;
+    while (s->passing == 0 && s->from < s->len && !s->partial)
+        s->partial = !see_packet(s);
+    s->to->paused(s->to->arg);
+    return s->passing > 0;
+}
+
+/* In memory. true: Paho is to look. */
+static bool look_ahead(struct stream *s)
+{
+    if (s->from == s->len || s->partial)
+        return false;
+    return !s->to || s->passing > 0 || hand_over(s);
+}
+
+/* Reads once, so that others have their turn. true: Paho is to look. */
+static bool read_on(struct stream *s)
+{
+    if (s->passing > 0 || s->ended)
+        return true;
+    ssize_t n = fill(s);
+    read_us = s->len < AHEAD ? now_us() : 0;
+    if (n > 0)
+        return hand_over(s);
+    s->ended = n == 0 || (errno != EAGAIN && errno != EINTR);
+    return s->ended;
+}
+
+/* Where one message follows another, each would cost a switch to this thread, and the broker as much: the next are let
+ * come together. */
+static void gather(void)
+{
+    if (now_us() - read_us < GATHER_US)
+        nanosleep(&(struct timespec){.tv_nsec = GATHER_US * 1000}, NULL);
+}
+
+/* How many of the sockets have something in memory for Paho; the others wait for the next time. */
 static int ready_ahead(struct pollfd *fds, nfds_t count)
 {
     int ready = 0;
-    pthread_mutex_lock(&lock);
+    paho_lock();
     for (nfds_t i = 0; i < count; i++) {
-        struct ahead *a = fds[i].events & POLLIN ? find(fds[i].fd) : NULL;
-        fds[i].revents = a && a->from < a->len ? POLLIN : 0;
+        struct stream *s = fds[i].events & POLLIN ? find(fds[i].fd) : NULL;
+        fds[i].revents = s && look_ahead(s) ? POLLIN : 0;
         ready += fds[i].revents != 0;
     }
-    pthread_mutex_unlock(&lock);
+    paho_unlock();
     return ready;
+}
+
+/* Takes from the sockets that are ready what is ours. How many are still ready, for Paho. */
+static int take(struct pollfd *fds, nfds_t count)
+{
+    int ready = 0;
+    paho_lock();
+    for (nfds_t i = 0; i < count; i++) {
+        struct stream *s = fds[i].revents ? find(fds[i].fd) : NULL;
+        if (s && s->to && !read_on(s))
+            fds[i].revents = 0;
+        ready += fds[i].revents != 0;
+    }
+    paho_unlock();
+    return ready;
+}
+
+static int poll_for_input(struct pollfd *fds, nfds_t count, int timeout)
+{
+    int ready = ready_ahead(fds, count);
+    if (ready)
+        return ready;
+    if (timeout > LOOK_MS && atomic_load_explicit(&connecting, memory_order_relaxed) > 0)
+        timeout = LOOK_MS;
+    ready = __real_poll(fds, count, timeout);
+    polled = true;
+    if (ready <= 0)
+        return ready;
+    gather();
+    return take(fds, count);
+}
+
+/* Paho polls for writing apart, with a lock of its own held. */
+static bool is_for_input(const struct pollfd *fds, nfds_t count)
+{
+    for (nfds_t i = 0; i < count; i++)
+        if (fds[i].events & POLLIN)
+            return true;
+    return false;
 }
 
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
-    int ready = here ? ready_ahead(fds, count) : 0;
-    if (here && timeout > LOOK_MS && atomic_load_explicit(&connecting, memory_order_relaxed) > 0)
-        timeout = LOOK_MS;
-    return ready ? ready : __real_poll(fds, count, timeout);
+    first_fd = -1;
+    return here && is_for_input(fds, count) ? poll_for_input(fds, count, timeout) : __real_poll(fds, count, timeout);
 }
 
+/* With nothing for it, Paho sleeps for a tenth of a second: in case it has no socket to poll. */
+int __wrap_usleep(useconds_t us)
+{
+    if (!polled)
+        return __real_usleep(us);
+    polled = false;
+    return 0;
+}
+
+/* Paho's lock is held. */
 int __wrap_close(int fd)
 {
+    struct stream *gone = NULL;
     pthread_mutex_lock(&lock);
-    for (struct ahead **at = &all; *at; at = &(*at)->next)
+    for (struct stream **at = &all; *at && !gone; at = &(*at)->next)
         if ((*at)->fd == fd) {
-            struct ahead *gone = *at;
+            gone = *at;
             *at = gone->next;
-            free(gone);
             break;
         }
     pthread_mutex_unlock(&lock);
+    if (gone && gone->to)
+        gone->to->closed(gone->to->arg);
+    free(gone);
     return __real_close(fd);
 }
 
 #else
 
-void readahead_here(void)
+int readahead_begin(const struct receiver *to)
 {
+    (void)to;
+    return -1;
 }
 
 void readahead_connecting(bool begins)

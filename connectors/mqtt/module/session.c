@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "connectors/mqtt/module/readahead.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 
@@ -129,8 +128,7 @@ static void on_connected(void *arg, const struct mqtt_outcome *outcome)
         LEAVE_WORD(s, s->news.failed = true, s->news.error = outcome->error);
         return;
     }
-    readahead_here();
-    acks_connected(s->acks, outcome->session_present);
+    acks_connected(s->acks, outcome->session_present, readahead_begin(s->receiver));
     intake_close(s->intake, false);
     bool subscribing = subscribe(s);
     LEAVE_WORD(s, s->news.connected = true, s->news.session_present = outcome->session_present,
@@ -196,7 +194,7 @@ static void set_options(struct session *s)
 }
 
 bool session_init(struct session *s, struct lane *lane, struct intake *intake, struct acks *acks,
-                  MQTTAsync_messageArrived *arrived, void *arg, struct error *err)
+                  const struct receiver *receiver, MQTTAsync_messageArrived *arrived, struct error *err)
 {
     const struct component *component = lane_component(lane);
     const struct mqtt_source_options *o = component->options;
@@ -205,6 +203,7 @@ bool session_init(struct session *s, struct lane *lane, struct intake *intake, s
         .options = o,
         .intake = intake,
         .acks = acks,
+        .receiver = receiver,
         .backoff_us = FIRST_BACKOFF_US,
         .lock = PTHREAD_MUTEX_INITIALIZER,
     };
@@ -215,7 +214,7 @@ bool session_init(struct session *s, struct lane *lane, struct intake *intake, s
     s->granted = mem_zalloc(o->topics.count * sizeof *s->granted);
     set_options(s);
     MQTTAsync_setConnectionLostCallback(s->connector.client, s, on_lost);
-    MQTTAsync_setMessageArrivedCallback(s->connector.client, arg, arrived);
+    MQTTAsync_setMessageArrivedCallback(s->connector.client, receiver->arg, arrived);
     MQTTAsync_setDisconnected(s->connector.client, s, on_disconnect);
     return true;
 }

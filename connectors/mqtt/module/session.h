@@ -9,6 +9,7 @@
 #include "connectors/mqtt/client/client.h"
 #include "connectors/mqtt/module/acks.h"
 #include "connectors/mqtt/module/intake.h"
+#include "connectors/mqtt/module/readahead.h"
 
 enum session_phase {
     SESSION_WAITING, /* to connect, until `until_us` */
@@ -33,6 +34,7 @@ struct session {
     const struct mqtt_source_options *options;
     struct intake *intake;
     struct acks *acks;
+    const struct receiver *receiver;
     struct mqtt_connector connector;
     enum session_phase phase;
     int64_t until_us, backoff_us;
@@ -48,9 +50,9 @@ struct session {
     int *granted; /* per topic: QoS, or a reason code from 0x80 on */
 };
 
-/* messages: what Paho calls for each, with `arg`. */
+/* Where messages go; `arrived` is called for those that come by Paho, with the receiver's arg. */
 bool session_init(struct session *s, struct lane *lane, struct intake *intake, struct acks *acks,
-                  MQTTAsync_messageArrived *arrived, void *arg, struct error *err);
+                  const struct receiver *receiver, MQTTAsync_messageArrived *arrived, struct error *err);
 void session_release(struct session *s);
 
 /* Goes on as far as possible; *wait_us: until it wants to be called again, without news. false: for good. */

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "connectors/mqtt/module/properties.h"
 #include "connectors/mqtt/module/session.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
@@ -27,6 +28,9 @@ struct source {
     struct intake intake;
     struct acks acks;
     struct session session;
+    struct receiver receiver;
+    struct buffer properties; /* of the message at hand, as JSON */
+    struct arena scratch;
     size_t chunk;
     uint32_t last_records;
     uint64_t emitted, settled_batches; /* the lane's */
@@ -82,19 +86,66 @@ static void take(struct source *s, const struct message *m, uint16_t id)
         acks_owe(&s->acks, id, next);
 }
 
+static struct str as_str(const struct buffer *b)
+{
+    return (struct str){b->data, b->len};
+}
+
+/* A message again that we still have is only acknowledged again. */
+static void receive(struct source *s, const struct message *m, uint16_t id, bool dup)
+{
+    if (!(m->qos && dup && acks_reattach(&s->acks, id)))
+        take(s, m, id);
+}
+
+static bool publish(void *arg, const struct mqtt_frame *frame)
+{
+    struct source *s = arg;
+    struct mqtt_publish p;
+    if (mqtt_read_publish(frame, s->options->broker.version == MQTT_5, &p).why || p.qos > 1 || p.topic.len == 0)
+        return false;
+    buffer_clear(&s->properties);
+    if (p.properties.has_shown)
+        mqtt_properties_json(p.properties.raw, &s->properties);
+    struct message m = {
+        .topic = p.topic,
+        .payload = p.payload,
+        .properties = as_str(&s->properties),
+        .qos = p.qos,
+        .retained = p.retain,
+    };
+    receive(s, &m, p.id, p.dup);
+    return true;
+}
+
+static void paused(void *arg)
+{
+    struct source *s = arg;
+    acks_send(&s->acks);
+}
+
+static void closed(void *arg)
+{
+    struct source *s = arg;
+    acks_disconnected(&s->acks);
+}
+
 static int arrived(void *context, char *topic, int topic_len, MQTTAsync_message *from)
 {
     struct source *s = context;
+    buffer_clear(&s->properties);
+    if (s->options->broker.version == MQTT_5 && from->properties.count) {
+        properties_to_json(&from->properties, &s->properties, &s->scratch);
+        arena_reset(&s->scratch);
+    }
     struct message m = {
         .topic = {topic, topic_len ? (size_t)topic_len : strlen(topic)},
         .payload = {from->payload, (size_t)from->payloadlen},
-        .properties = s->options->broker.version == MQTT_5 ? &from->properties : NULL,
+        .properties = as_str(&s->properties),
         .qos = (uint8_t)from->qos,
         .retained = from->retained,
     };
-    uint16_t id = (uint16_t)from->msgid;
-    if (!(m.qos && from->dup && acks_reattach(&s->acks, id)))
-        take(s, &m, id);
+    receive(s, &m, (uint16_t)from->msgid, from->dup);
     acks_send(&s->acks);
     MQTTAsync_freeMessage(&from);
     MQTTAsync_free(topic);
@@ -248,6 +299,8 @@ static void source_close(struct lane *lane)
     session_release(&s->session);
     acks_release(&s->acks);
     intake_release(&s->intake, lane);
+    buffer_release(&s->properties);
+    arena_release(&s->scratch);
     partition_unref(s->partition);
     free(s);
     lane_set_state(lane, NULL);
@@ -260,8 +313,9 @@ static struct source *source_open(struct lane *lane, struct error *err)
     s->options = lane_component(lane)->options;
     s->chunk = FIRST_CHUNK;
     s->partition = lane_partition_of_this_run(lane, "mqtt");
+    s->receiver = (struct receiver){.publish = publish, .paused = paused, .closed = closed, .arg = s};
     intake_init(&s->intake, lane, s->partition);
-    if (session_init(&s->session, lane, &s->intake, &s->acks, arrived, s, err)) {
+    if (session_init(&s->session, lane, &s->intake, &s->acks, &s->receiver, arrived, err)) {
         acks_init(&s->acks, s->options->broker.version, s->session.connector.client_id);
         return s;
     }

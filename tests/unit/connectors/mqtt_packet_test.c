@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "connectors/mqtt/listen/packet.h"
+#include "connectors/mqtt/codec/packet.h"
 
 static void add_str(struct buffer *out, const char *name, struct str s)
 {

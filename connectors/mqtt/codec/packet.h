@@ -1,6 +1,6 @@
 /*
- * MQTT control packets as bytes, the server's side: what a publishing client sends is read, what it is answered is written. Pure functions, any thread; what is
- * read borrows from the bytes. Versions 3.1.1 (OASIS 2014) and 5.0 (OASIS 2019); sections are cited of 5.0.
+ * MQTT control packets as bytes: what a publishing client sends is read, what it is answered is written; a PUBLISH is the same from a broker. Pure functions,
+ * any thread; what is read borrows from the bytes. Versions 3.1.1 (OASIS 2014) and 5.0 (OASIS 2019); sections are cited of 5.0.
  *
  * Reading is strict: a packet that breaks the specification is a fault, with the reason code that a version 5 client is told before it is disconnected.
  */
@@ -83,7 +83,6 @@ struct mqtt_properties {
     uint16_t receive_maximum, topic_alias;
     uint32_t maximum_packet_size;
     bool has_session_expiry, has_topic_alias, has_auth_method, has_shown; /* has_shown: some that mqtt_properties_json writes */
-    uint8_t payload_format;
 };
 
 struct mqtt_connect {
@@ -125,7 +124,7 @@ struct mqtt_fault mqtt_read_short(const struct mqtt_frame *f, bool v5, struct mq
 /* What a topic to publish to may not be; NULL: it is good. (4.7) */
 const char *mqtt_topic_fault(struct str topic);
 
-/* Appends content_type, response_topic, correlation_data (base64), message_expiry and user (an object; of equal names the last counts) as one JSON object. */
+/* Appends content_type, response_topic, correlation_data (base64), message_expiry, payload_format and user (an object; of equal names the last counts) as one JSON object. */
 void mqtt_properties_json(struct str raw, struct buffer *out);
 
 /* ---- answers: appended to out ---------------------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-#include "connectors/mqtt/listen/property.h"
+#include "connectors/mqtt/codec/property.h"
 
 #include "pipeline/event/convert.h"
 
@@ -163,7 +163,7 @@ static struct mqtt_fault note(const struct property *p, struct mqtt_properties *
         out->has_auth_method = true;
         break;
     case PAYLOAD_FORMAT:
-        out->payload_format = (uint8_t)p->number;
+        out->has_shown = true;
         return p->number <= 1 ? (struct mqtt_fault){0} : broken("the payload format indicator is neither 0 nor 1");
     case REQUEST_PROBLEM:
     case REQUEST_RESPONSE:
@@ -310,6 +310,9 @@ void mqtt_properties_json(struct str raw, struct buffer *out)
             add_base64(out, p.text);
         } else if (p.id == MESSAGE_EXPIRY) {
             add_member(out, &first, STR("message_expiry"));
+            buffer_printf(out, "%u", p.number);
+        } else if (p.id == PAYLOAD_FORMAT) {
+            add_member(out, &first, STR("payload_format"));
             buffer_printf(out, "%u", p.number);
         }
     }

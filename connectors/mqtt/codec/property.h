@@ -4,7 +4,7 @@
 #ifndef PIPE_MQTT_PROPERTY_H
 #define PIPE_MQTT_PROPERTY_H
 
-#include "connectors/mqtt/listen/packet.h"
+#include "connectors/mqtt/codec/packet.h"
 
 /* Reads run into `missing` instead of past the end. */
 struct mqtt_cursor {

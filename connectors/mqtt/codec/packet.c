@@ -1,6 +1,6 @@
-#include "connectors/mqtt/listen/packet.h"
+#include "connectors/mqtt/codec/packet.h"
 
-#include "connectors/mqtt/listen/property.h"
+#include "connectors/mqtt/codec/property.h"
 
 static struct mqtt_fault malformed(const char *why)
 {
