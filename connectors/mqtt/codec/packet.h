@@ -124,7 +124,7 @@ struct mqtt_fault mqtt_read_short(const struct mqtt_frame *f, bool v5, struct mq
 /* What a topic to publish to may not be; NULL: it is good. (4.7) */
 const char *mqtt_topic_fault(struct str topic);
 
-/* Appends content_type, response_topic, correlation_data (base64), message_expiry, payload_format and user (an object; of equal names the last counts) as one JSON object. */
+/* Appends content_type, response_topic, correlation_data (base64), message_expiry, payload_format and user (an object; names may repeat, and readers of JSON take the last) as one JSON object. */
 void mqtt_properties_json(struct str raw, struct buffer *out);
 
 /* ---- answers: appended to out ---------------------------------------------------------------------------------------------- */

@@ -263,22 +263,12 @@ static void add_member(struct buffer *out, bool *first, struct str name)
     buffer_add_byte(out, ':');
 }
 
-/* Is a user property of this name further on? */
-static bool comes_again(struct mqtt_cursor in, struct str name)
-{
-    struct property p;
-    while (in.at < in.end && take_property(&in, PLACE_PUBLISH | PLACE_WILL, &p))
-        if (p.id == USER_PROPERTY && str_eq(p.name, name))
-            return true;
-    return false;
-}
-
 static void add_user_properties(struct mqtt_cursor in, struct buffer *out, bool *first)
 {
     bool none = true;
     struct property p;
     while (in.at < in.end && take_property(&in, PLACE_PUBLISH | PLACE_WILL, &p)) {
-        if (p.id != USER_PROPERTY || comes_again(in, p.name))
+        if (p.id != USER_PROPERTY)
             continue;
         if (none) {
             add_member(out, first, STR("user"));
