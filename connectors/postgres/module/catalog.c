@@ -113,7 +113,8 @@ enum {
     C_NUMBERED,
     C_ELEMENT,
     C_ARRAY,
-    C_ITEM
+    C_ITEM,
+    C_DECLARED
 };
 
 static Oid read_oid(const PGresult *r, int row, int column)
@@ -176,6 +177,7 @@ static void read_column(struct arena *a, const PGresult *r, int row, struct pg_c
     read_item(a, r, row, c);
     c->element = read_oid(r, row, C_ELEMENT);
     c->array = read_oid(r, row, C_ARRAY);
+    c->declared = read_oid(r, row, C_DECLARED);
     if (c->form == PG_CAST)
         c->element = 25, c->array = 1009; /* text, text[]: fixed in pg_type.dat */
 }
@@ -192,7 +194,7 @@ static const char columns_sql[] =
     " a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,"
     " a.attgenerated <> '',"
     " a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false),"
-    " b.oid, b.typarray, b.typelem "
+    " b.oid, b.typarray, b.typelem, a.atttypid "
     "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
     " JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END"
     " JOIN pg_namespace n ON n.oid = b.typnamespace"
@@ -219,6 +221,59 @@ bool pg_table_read(struct sink *s, struct error *err)
     choose_array_form(&shared->table, pg_options(s));
     PQclear(r);
     return true;
+}
+
+/* ---- changes while the pipeline runs ---------------------------------------------------------------------------- */
+
+static bool has_copied_layout(const struct pg_shared *shared)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < shared->layout_count; i++)
+        any |= !shared->layouts[i].stage;
+    return any;
+}
+
+static bool is_copied(const struct pg_shared *shared, uint32_t column)
+{
+    bool copied = false;
+    for (uint32_t i = 0; i < shared->layout_count; i++)
+        for (uint32_t k = 0; k < shared->layouts[i].count && !shared->layouts[i].stage; k++)
+            copied |= shared->layouts[i].columns[k] == column;
+    return copied;
+}
+
+/* A column that is gone is the server's to complain about. */
+static bool compare_types(const struct pg_shared *shared, const PGresult *r, struct error *err)
+{
+    for (int i = 0; i < PQntuples(r); i++) {
+        int column = pg_table_find(&shared->table, PQgetvalue(r, i, 0));
+        if (column < 0 || !is_copied(shared, (uint32_t)column))
+            continue;
+        const struct pg_column *c = &shared->table.columns[column];
+        if (c->declared == read_oid(r, i, 1))
+            continue;
+        error_set(err, ERROR_STOP,
+                  "table %s: column \"%s\" has become %s while the pipeline was running, and was %s when it started: "
+                  "start it again",
+                  shared->table.name, c->name, PQgetvalue(r, i, 2), c->type_name);
+        memcpy(err->sqlstate, "42804", 6);
+        return false;
+    }
+    return true;
+}
+
+bool pg_table_check(struct sink *s, struct error *err)
+{
+    const struct pg_shared *shared = s->shared;
+    if (!has_copied_layout(shared))
+        return true;
+    PGresult *r = pg_query(s,
+                           "SELECT attname, atttypid, format_type(atttypid, atttypmod) FROM pg_attribute "
+                           "WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
+                           1, &shared->table.quoted, err);
+    bool same = r && compare_types(shared, r, err);
+    PQclear(r);
+    return same;
 }
 
 /* ---- the key ---------------------------------------------------------------------------------------------------- */

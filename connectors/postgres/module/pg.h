@@ -48,6 +48,7 @@ enum pg_form {
 struct pg_column {
     const char *name, *quoted;
     const char *type_name; /* as format_type() prints it, for casts and messages */
+    Oid declared;          /* the column's type itself, where `type` and `element` look through a domain */
     enum pg_form form;
     struct type type;   /* ours: what a value must become before it is written */
     Oid element, array; /* the type of what is sent (text for PG_CAST), and of an array of it */
@@ -169,6 +170,12 @@ const char *pg_quote(struct arena *a, const char *name);
 bool pg_table_name(struct pg_shared *shared, const char *text, struct error *err);
 /* Reads the table's columns; table.exists says whether there is one. */
 bool pg_table_read(struct sink *s, struct error *err);
+/*
+ * Have the columns that COPY writes still the types that rows are encoded for? The server would take the bytes of one
+ * type for those of another. Inside of a transaction that has copied, the answer is good until its end: COPY's lock
+ * keeps ALTER TABLE out.
+ */
+bool pg_table_check(struct sink *s, struct error *err);
 /* Is there a unique index on exactly the key's columns? */
 bool pg_check_key(struct sink *s, struct error *err);
 int pg_table_find(const struct pg_table *t, const char *name);
@@ -279,6 +286,12 @@ int64_t pg_epoch_of(struct pg_shared *shared, const char *source);
 bool pg_fenced(const struct sink *s, struct error *err);
 /* Ranges that touch become one: of one partition, or (NULL) of all of the sink. */
 bool pg_merge_ranges(struct sink *s, const char *source, const char *partition, struct error *err);
+
+/* ---- partition_key.c --------------------------------------------------------------------------------------------- */
+
+/* What a partition's key is in pipe_positions, and back; both append to `out` and return all of it. */
+const char *pg_stored_key(const char *key, struct buffer *out);
+const char *pg_key_of_stored(const char *stored, struct buffer *out);
 
 /* ---- letters.c -------------------------------------------------------------------------------------------------- */
 

@@ -51,6 +51,13 @@ static struct owner owner_of(const struct sink *s, const char *source)
     return (struct owner){s->identity->instance, s->identity->incarnation};
 }
 
+static void add_key(struct buffer *array, const char *key)
+{
+    struct buffer stored = {0};
+    pg_array_add(array, pg_stored_key(key, &stored));
+    buffer_release(&stored);
+}
+
 static const char begin_sql[] = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '30s'";
 
 /* ---- epochs ----------------------------------------------------------------------------------------------------- */
@@ -181,10 +188,14 @@ static bool keep_epoch_rows(struct sink *s, const char *sources, int source_coun
 /* Takes the result. */
 static bool add_ranges(PGresult *r, struct positions *out)
 {
-    for (int i = 0; i < PQntuples(r); i++)
-        positions_add(out, PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), atoi(PQgetvalue(r, i, 2)),
+    struct buffer key = {0};
+    for (int i = 0; i < PQntuples(r); i++) {
+        buffer_clear(&key);
+        positions_add(out, PQgetvalue(r, i, 0), pg_key_of_stored(PQgetvalue(r, i, 1), &key), atoi(PQgetvalue(r, i, 2)),
                       (struct range){(uint64_t)strtoll(PQgetvalue(r, i, 3), NULL, 10),
                                      (uint64_t)strtoll(PQgetvalue(r, i, 4), NULL, 10)});
+    }
+    buffer_release(&key);
     PQclear(r);
     return true;
 }
@@ -331,7 +342,7 @@ static void add_range(struct columns *c, const struct position *p, int32_t shard
     pg_array_add(&c->instance, owner.instance);
     pg_array_add(&c->incarnation, owner.incarnation);
     pg_array_add(&c->source, p->source);
-    pg_array_add(&c->partition, p->partition);
+    add_key(&c->partition, p->partition);
     snprintf(number, sizeof(number), "%" PRId32, shard);
     pg_array_add(&c->shard, number);
     snprintf(number, sizeof(number), "%" PRId64, (int64_t)p->range.first);
@@ -429,7 +440,7 @@ bool pg_forget_positions(struct sink *s, const char *source, const char *const *
     struct buffer literal = {0};
     pg_array_open(&literal);
     for (uint32_t i = 0; i < count; i++)
-        pg_array_add(&literal, keys[i]);
+        add_key(&literal, keys[i]);
     PGresult *r = pg_query(
         s,
         "DELETE FROM pipe_positions WHERE pipeline = $1 AND instance = $2 AND sink = $3 AND source = $4 AND "
@@ -466,10 +477,14 @@ bool pg_merge_ranges(struct sink *s, const char *source, const char *partition, 
 {
     const struct identity *id = s->identity;
     struct owner owner = owner_of(s, source);
+    struct buffer key = {0};
+    if (partition)
+        partition = pg_stored_key(partition, &key);
     PGresult *r = pg_query(
         s, merge_sql, 6,
         (const char *const[]){id->pipeline, owner.instance, id->sink, owner.incarnation, source, partition}, err);
     PQclear(r);
+    buffer_release(&key);
     return r != NULL;
 }
 

@@ -45,7 +45,7 @@ static bool know_table(struct sink *s, struct error *err)
     struct pg_shared *shared = s->shared;
     const struct postgres_options *o = pg_options(s);
     if (shared->table_known)
-        return true;
+        return pg_table_check(s, err);
     if (!pg_table_name(shared, o->table, err) || !pg_table_read(s, err))
         return false;
     if (!shared->table.exists && !o->create) {

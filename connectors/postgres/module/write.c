@@ -271,7 +271,7 @@ static bool recover(struct sink *s, struct error *err)
         return error_set(err, ERROR_RETRY, "table %s: the connection to the server is lost", pg_options(s)->table);
     pg->careful = true;
     pg->clean_slices = 0;
-    if (!pg_begin(s, err))
+    if (!pg_begin(s, err) || !pg_table_check(s, err))
         return false;
     pg->written_count = count;
     for (uint32_t i = 0; i < count; i++)
@@ -313,5 +313,5 @@ bool pg_prepare(struct sink *s, struct error *err)
     struct pg_sink *pg = s->state;
     if (!pg->in_transaction)
         return true;
-    return (end_copy(s, err) && insert_waiting(s, err)) || recover(s, err);
+    return ((end_copy(s, err) && insert_waiting(s, err)) || recover(s, err)) && pg_table_check(s, err);
 }
