@@ -1,10 +1,13 @@
 /*
  * The connection: opening, running statements, and what its errors mean.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "connectors/sqlite/sqlite.h"
+#include "pipeline/base/clock.h"
 #include "pipeline/base/file.h"
 #include "pipeline/base/log.h"
 
@@ -13,10 +16,9 @@
 
 /* sqlite.org/rescode.html. What may pass by itself is tried again: another writer, a full disk, a disk that does not
  * answer. */
-static enum error_kind kind_of(int code)
+static enum error_kind kind_of(int code, int why)
 {
-    if (code == SQLITE_READONLY_DBMOVED)
-        return ERROR_RETRY;
+    struct error err;
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -27,6 +29,11 @@ static enum error_kind kind_of(int code)
     case SQLITE_INTERRUPT:
     case SQLITE_SCHEMA:
         return ERROR_RETRY;
+    case SQLITE_CANTOPEN:
+        if (why == ENOENT) /* its directory is there: no inode was left for it */
+            return ERROR_RETRY;
+        error_errno(&err, why, "open");
+        return err.kind;
     default:
         return ERROR_STOP;
     }
@@ -55,7 +62,7 @@ bool sq_fail(const struct sink *s, const char *doing, struct error *err)
     char reason[128] = "";
     bool system =
         why != 0 && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_FULL);
-    error_set(err, kind_of(code), "%s%s%s: %s%s%s%s", sq_options(s)->path, doing ? ": " : "", doing ? doing : "",
+    error_set(err, kind_of(code, why), "%s%s%s: %s%s%s%s", sq_options(s)->path, doing ? ": " : "", doing ? doing : "",
               sqlite3_errmsg(sq->db), system ? ": " : "", system ? strerror_r(why, reason, sizeof(reason)) : "",
               advice(code));
     return false;
@@ -163,6 +170,22 @@ static int keep_text(void *arg, int columns, char **values, char **names)
     return 0;
 }
 
+/* Another process writes: true to try again. As sqlite3_busy_timeout, but a second signal need not wait for it. */
+static int wait_for_lock(void *arg, int tries)
+{
+    enum { FIRST_MS = 1, MOST_MS = 50 };
+    struct sink *s = arg;
+    struct sq_sink *sq = s->state;
+    int64_t now = clock_now_us(&clock_system);
+    if (tries == 0)
+        sq->busy_since_us = now;
+    if (sink_stopping(s) || now - sq->busy_since_us >= sq_options(s)->busy_timeout)
+        return 0;
+    long ms = tries < MOST_MS ? FIRST_MS + tries : MOST_MS;
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+    return 1;
+}
+
 /*
  * A commit has to survive a power failure: synchronous = FULL syncs the write-ahead log at each. Filesystems without
  * shared memory can't have such a log; the rollback journal they fall back to is as safe, and slower.
@@ -172,7 +195,7 @@ static bool set_up(struct sink *s, struct error *err)
     struct sq_sink *sq = s->state;
     char mode[16] = "";
     sqlite3_extended_result_codes(sq->db, 1);
-    sqlite3_busy_timeout(sq->db, (int)(sq_options(s)->busy_timeout / 1000));
+    sqlite3_busy_handler(sq->db, wait_for_lock, s);
     if (sqlite3_exec(sq->db, "PRAGMA journal_mode = WAL", keep_text, mode, NULL) != SQLITE_OK)
         return sq_fail(s, NULL, err);
     if (strcmp(mode, "wal") != 0)
@@ -183,16 +206,41 @@ static bool set_up(struct sink *s, struct error *err)
                   err);
 }
 
+bool sq_is_in_place(const struct sink *s, struct error *err)
+{
+    const struct sq_shared *shared = s->shared;
+    struct stat st;
+    if (stat(sq_options(s)->path, &st) == 0 && st.st_dev == shared->device && st.st_ino == shared->inode)
+        return true;
+    return error_set(err, ERROR_STOP,
+                     "%s was removed or replaced while the pipeline was writing to it, and what is written now would "
+                     "be lost: start the pipeline again",
+                     sq_options(s)->path);
+}
+
+static bool know_file(struct sink *s, struct error *err)
+{
+    struct sq_shared *shared = s->shared;
+    struct stat st;
+    if (stat(sq_options(s)->path, &st) != 0)
+        return error_errno(err, errno, "cannot look at %s", sq_options(s)->path);
+    shared->file_known = true;
+    shared->device = st.st_dev;
+    shared->inode = st.st_ino;
+    return true;
+}
+
 bool sq_connect(struct sink *s, struct error *err)
 {
     struct sq_sink *sq = s->state;
+    const struct sq_shared *shared = s->shared;
     const char *path = sq_options(s)->path;
-    if (!file_make_parent(path, 0755, err))
+    if (shared->file_known ? !sq_is_in_place(s, err) : !file_make_parent(path, 0755, err))
         return false;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(path, &sq->db, flags, NULL) != SQLITE_OK)
         sq_fail(s, NULL, err);
-    else if (set_up(s, err))
+    else if (set_up(s, err) && (shared->file_known || know_file(s, err)))
         return true;
     sq_disconnect(s);
     return false;

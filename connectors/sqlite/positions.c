@@ -387,8 +387,9 @@ bool sq_commit(struct sink *s, struct output *const *outputs, uint32_t count, st
 {
     const struct sq_sink *sq = s->state;
     if (sq_options(s)->write == SQ_REPLACE) /* also a run without any rows empties the table */
-        return sq_begin_writing(s, err) && end_transaction(s, err);
+        return sq_begin_writing(s, err) && end_transaction(s, err) && sq_is_in_place(s, err);
     if (!sq->keeps_positions)
-        return !sq->in_transaction || end_transaction(s, err);
-    return sq_begin(s, err) && store_outputs(s, outputs, count, err) && end_transaction(s, err);
+        return !sq->in_transaction || (end_transaction(s, err) && sq_is_in_place(s, err));
+    return sq_begin(s, err) && store_outputs(s, outputs, count, err) && end_transaction(s, err) &&
+           sq_is_in_place(s, err);
 }

@@ -12,6 +12,7 @@
 #define PIPE_SQLITE_H
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "pipeline/engine/config.h"
 #include "pipeline/engine/output.h"
@@ -57,6 +58,9 @@ struct sq_shared {
     struct sq_layout layouts[SQ_MOST_LAYOUTS];
     uint32_t layout_count;
     int64_t epoch; /* 0: not taken yet */
+    bool file_known;
+    dev_t device; /* the file that was opened first */
+    ino_t inode;
 };
 
 struct sq_sink {
@@ -65,6 +69,7 @@ struct sq_sink {
     bool in_transaction;
     bool emptied; /* replace: the old rows have been deleted in this transaction */
     bool keeps_positions;
+    int64_t busy_since_us;
     struct row_ref *refs; /* scratch of write */
     uint32_t ref_capacity;
 };
@@ -79,6 +84,8 @@ static inline const struct sqlite_options *sq_options(const struct sink *s)
 
 bool sq_connect(struct sink *s, struct error *err);
 void sq_disconnect(struct sink *s);
+/* Is the file that is open still the one that others find? SQLite goes on writing to one that was removed. */
+bool sq_is_in_place(const struct sink *s, struct error *err);
 /* Fills err from the database's last error; `doing` may be NULL. Returns false. */
 bool sq_fail(const struct sink *s, const char *doing, struct error *err);
 bool sq_run(struct sink *s, const char *sql, struct error *err);

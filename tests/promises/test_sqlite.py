@@ -3,13 +3,14 @@
 import json
 import random
 import shutil
+import signal
 import sqlite3
 import time
 
 import pytest
 
 from conftest import SEEDS, wait_until
-from disks import small_disk  # noqa: F401
+from disks import as_root, small_disk  # noqa: F401
 
 ROWS = 300_000
 
@@ -189,6 +190,69 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost(pipeline, small_disk):
     ballast.unlink()
     assert running.wait() == 0, running.stderr
     assert rows(p, "SELECT count(*), count(DISTINCT k) FROM t", small_disk / "a.db") == [(30_000, 30_000)]
+
+
+WATCH = 'mode = "watch"\nsettle = "0s"'
+
+
+def put(p, name, numbers):
+    """Whole, as a program that is done with it does."""
+    feed(p, f".{name}", ({"k": k, "v": "v"} for k in numbers))
+    (p.directory / "in" / f".{name}").rename(p.directory / "in" / name)
+
+
+@pytest.mark.parametrize("what", ["removed", "moved away", "removed with its directory"])
+def test_a_database_that_is_gone_under_the_pipeline_stops_it_and_nothing_counts_as_delivered(pipeline, what):
+    """SQLite itself goes on writing to a file that has no name any more."""
+    p = pipeline(toml("create = true", WATCH))
+    put(p, "a.json", range(100))
+    running = p.start()
+    wait_until(lambda: count(p) == 100)
+    if what == "moved away":
+        (p.directory / "out/a.db").rename(p.directory / "out/b.db")
+    elif what == "removed":
+        (p.directory / "out/a.db").unlink()
+    else:
+        shutil.rmtree(p.directory / "out")
+    put(p, "b.json", range(100, 200))
+    assert running.wait() == 1, running.stderr
+    assert "out/a.db was removed or replaced while the pipeline was writing to it" in running.stderr
+    assert json.loads(p.report.read_text())["sinks"]["db"]["delivered"] == 100
+    shutil.rmtree(p.directory / "out", ignore_errors=True)
+    running = p.start()
+    wait_until(lambda: count(p) == 200)
+    assert running.terminate() == 0, running.stderr
+
+
+def test_a_second_signal_does_not_wait_for_who_locks_the_database(pipeline):
+    sibling = '[sinks.sibling]\ntype = "file"\ninputs = ["in"]\npath = "sibling.json"\nformat = "json"\n'
+    p = pipeline(toml('create = true\nbusy_timeout = "1h"', WATCH) + sibling)
+    put(p, "a.json", range(100))
+    running = p.start()
+    wait_until(lambda: count(p) == 100)
+    other = sqlite3.connect(p.directory / "out/a.db")
+    other.execute("BEGIN IMMEDIATE")
+    put(p, "b.json", range(100, 200))
+    wait_until(lambda: (p.directory / "sibling.json").read_bytes().count(b"\n") == 200)
+    running.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "draining" in running.stderr)
+    assert running.terminate(timeout=10) == 75
+    other.rollback()
+    running = p.start()
+    wait_until(lambda: count(p) == 200)
+    assert running.terminate() == 0
+
+
+def test_a_disk_without_inodes_is_waited_for(pipeline, small_disk):
+    as_root("mount", "-o", "remount,nr_inodes=2", str(small_disk))
+    (small_disk / "the last one").touch()
+    p = pipeline(toml('create = true\nretry.first = "10ms"\nretry.max = "50ms"', path=f"{small_disk}/a.db"))
+    put(p, "a.json", range(100))
+    running = p.start()
+    wait_until(lambda: "trying again" in running.stderr or running.process.poll() is not None)
+    as_root("mount", "-o", "remount,nr_inodes=100", str(small_disk))
+    assert running.wait() == 0, running.stderr
+    assert rows(p, "SELECT count(*) FROM t", small_disk / "a.db") == [(100,)]
 
 
 def test_several_connections_are_refused_by_check(pipeline):
