@@ -106,10 +106,11 @@ static void pack_all(struct parts *p, struct sink *s, enum compression how, size
     free(items);
 }
 
-/* Appends at the known end: what a failed attempt left behind it is overwritten or cut. */
+/* Appends at the known end: what a failed attempt left behind it is overwritten or cut. A part that somebody removed is
+ * not made anew: it would begin with a hole. */
 static bool append(struct part *part, const struct buffer *data, struct error *err)
 {
-    int fd = open(part->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    int fd = open(part->path, O_WRONLY | (part->size ? 0 : O_CREAT) | O_CLOEXEC, 0644);
     if (fd < 0)
         return error_errno(err, errno, "cannot open %s", part->path);
     size_t done = 0;
@@ -180,7 +181,7 @@ static bool is_first_of_its_directory(const struct parts *p, uint32_t part)
     return true;
 }
 
-bool parts_sync(struct parts *p, struct error *err)
+static bool sync_parts(const struct parts *p, struct error *err)
 {
     if (p->count > SYNC_SINGLY)
         return sync_filesystem_of(p->items[0].path, err);
@@ -189,6 +190,16 @@ bool parts_sync(struct parts *p, struct error *err)
             (is_first_of_its_directory(p, i) && !file_sync_directory_of(p->items[i].path, err)))
             return false;
     return true;
+}
+
+/* After a failure the next fsync would succeed, whether the data is on the disk or not, and it is not in memory any
+ * more: only a restart, which reads it again, makes good for it. */
+bool parts_sync(struct parts *p, struct error *err)
+{
+    if (sync_parts(p, err))
+        return true;
+    err->kind = ERROR_STOP;
+    return error_wrap(err, "what was written may not be on the disk; the next run writes it again");
 }
 
 /* ---- ends ------------------------------------------------------------------------------------------------------- */

@@ -167,6 +167,7 @@ static void all_is_well(struct conn *c)
     log_info(c->runner->component->name, "works again");
     atomic_fetch_sub(&c->runner->troubled, 1);
     c->retry_since_us = 0;
+    c->commit_failed = false;
 }
 
 static bool open_once(struct conn *c, struct positions *stored, struct error *err)
@@ -338,6 +339,8 @@ static bool write_next(struct conn *c, struct error *err)
         c->held_rows += o->rows;
         c->held_bytes += bytes;
         release_written(c, o);
+        if (c->runner->takes_over && !c->commit_failed) /* its next commit may be hours away */
+            all_is_well(c);
     }
     shares_pop(&c->todo);
     if (!c->held.first)
@@ -429,9 +432,9 @@ static bool commit(struct conn *c, struct error *err)
     uint32_t count = 0;
     for (struct share *s = c->held.first; s; s = s->next)
         outputs[count++] = s->output;
-    bool ok = commit_group(c, outputs, count, err);
+    c->commit_failed = !commit_group(c, outputs, count, err);
     free(outputs);
-    if (!ok)
+    if (c->commit_failed)
         return false;
     count_rejections(c);
     c->held_rows = c->held_bytes = 0;

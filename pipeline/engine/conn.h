@@ -35,6 +35,7 @@ struct conn {
     uint64_t held_rows, held_bytes;
     int64_t held_since_us;
     int64_t retry_since_us, retry_wait_us; /* 0: all is well */
+    bool commit_failed;                    /* since then: only a commit shows that all is well */
     bool open;
 };
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -178,6 +179,42 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost(pipeline, small_disk):
     ballast.unlink()
     assert running.wait() == 0, running.stderr
     every_row_once(small_disk / "lake", 100_000)
+
+
+WATCH = 'mode = "watch"\nsettle = "0s"'
+
+
+def test_a_disk_that_is_free_again_counts_as_well_long_before_the_next_objects(pipeline, small_disk):
+    """Otherwise the time that retry.for allows would go on, and be over at the next trouble."""
+    p = pipeline(toml('roll_interval = "1h"\nretry.first = "10ms"\nretry.max = "50ms"\nretry.for = "2s"', WATCH, url=f"{small_disk}/lake/"))
+    ballast = small_disk / "ballast"
+    (p.directory / "in").mkdir()
+    running = p.start()
+    for i in range(2):
+        free = os.statvfs(small_disk)
+        ballast.write_bytes(bytes(free.f_bavail * free.f_bsize - (64 << 10)))
+        feed(p, f"{i}.json", range(20_000 * i, 20_000 * i + 20_000))
+        wait_until(lambda: running.stderr.count("trying again") == i + 1, what="a full disk")
+        ballast.unlink()
+        wait_until(lambda: running.stderr.count("works again") == i + 1 or running.process.poll() is not None, 10, "recovery")
+    assert running.terminate() == 0, running.stderr
+    every_row_once(small_disk / "lake", 40_000)
+
+
+def test_a_part_that_somebody_removed_stops_the_run_instead_of_leaving_a_hole(pipeline):
+    p = pipeline(toml('roll_interval = "1h"', WATCH))
+    feed(p, "a.json", range(20_000))
+    running = p.start()
+    part = p.directory / "lake/.pipe/plant/lake/parts/0"
+    wait_until(lambda: part.exists() and part.stat().st_size > 0)
+    part.unlink()
+    feed(p, "b.json", range(20_000, 40_000))
+    assert running.wait() == 1, running.stderr
+    assert "parts/0: No such file" in running.stderr
+    running = p.start()
+    wait_until(lambda: part.exists() and part.stat().st_size > 0)
+    assert running.terminate() == 0, running.stderr
+    every_row_once(p.directory / "lake", 40_000)
 
 
 def test_a_directory_that_cannot_be_written_stops_the_run_with_its_name(pipeline, read_only_disk):
