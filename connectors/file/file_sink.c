@@ -12,6 +12,7 @@
 #include "connectors/file/file_end.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/file.h"
+#include "pipeline/base/log.h"
 #include "pipeline/engine/formatted.h"
 
 struct file_options {
@@ -35,8 +36,9 @@ static const struct option file_sink_options[] = {
 
 /* Everything up to `committed` is durable; what lies behind it belongs to the open transaction. */
 struct file_sink {
-    int fd;
+    int fd; /* -1: none, between two transactions */
     uint64_t size, committed;
+    bool rotation_failed; /* has been told */
 };
 
 static const struct file_options *options_of(const struct sink *s)
@@ -61,16 +63,12 @@ static bool file_open_end(struct sink *s, struct error *err)
     struct file_sink *f = s->state;
     const char *path = options_of(s)->path;
     struct stat st;
-    f->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    /* O_APPEND: should others cut it short meanwhile, no hole comes of it. */
+    f->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (f->fd < 0 || fstat(f->fd, &st) != 0)
         return error_errno(err, errno, "cannot open %s", path);
     f->size = f->committed = (uint64_t)st.st_size;
     return (!S_ISREG(st.st_mode) || cut_torn_end(s, err)) && file_sync_directory_of(path, err);
-}
-
-static bool file_sink_open(struct sink *s, struct error *err)
-{
-    return file_make_parent(options_of(s)->path, 0755, err) && file_open_end(s, err);
 }
 
 static void file_sink_close(struct sink *s)
@@ -81,22 +79,67 @@ static void file_sink_close(struct sink *s)
     f->fd = -1;
 }
 
+static bool file_sink_open(struct sink *s, struct error *err)
+{
+    struct file_sink *f = s->state;
+    f->fd = -1;
+    if (file_make_parent(options_of(s)->path, 0755, err) && file_open_end(s, err))
+        return true;
+    file_sink_close(s);
+    return false;
+}
+
 static void file_sink_finish(const struct sink *s, struct tools *tools, struct output *out)
 {
     if (options_of(s)->compression != COMPRESSION_NONE)
         formatted_compress(tools, out, (enum compression)options_of(s)->compression);
 }
 
+/* Is the file that is open still the one with this name? `now`: as it is. */
+static bool is_in_place(const struct sink *s, struct stat *now)
+{
+    const struct file_sink *f = s->state;
+    struct stat named;
+    return f->fd >= 0 && fstat(f->fd, now) == 0 && stat(options_of(s)->path, &named) == 0 &&
+           named.st_dev == now->st_dev && named.st_ino == now->st_ino;
+}
+
+/*
+ * Before the first byte of a transaction. What was moved away since the last one (logrotate, a consumer that takes
+ * files), or removed, is followed by a new file; what was cut short, or made longer, by others goes on at its end.
+ */
+static bool begin(struct sink *s, struct error *err)
+{
+    struct file_sink *f = s->state;
+    struct stat now;
+    if (f->size > f->committed)
+        return true;
+    if (is_in_place(s, &now)) {
+        if (S_ISREG(now.st_mode))
+            f->size = f->committed = (uint64_t)now.st_size;
+        return true;
+    }
+    file_sink_close(s);
+    return file_sink_open(s, err);
+}
+
+/* Has all of the transaction a name, or is it gone with a file that was removed or cut short meanwhile? */
+static bool is_kept(const struct sink *s, struct error *err)
+{
+    const struct file_sink *f = s->state;
+    struct stat now;
+    if (fstat(f->fd, &now) != 0)
+        return error_errno(err, errno, "cannot look at %s", options_of(s)->path);
+    if (!S_ISREG(now.st_mode) || (now.st_nlink > 0 && (uint64_t)now.st_size >= f->size))
+        return true;
+    return error_set(err, ERROR_RETRY, "%s was removed or cut short while it was being written", options_of(s)->path);
+}
+
 static bool append(struct sink *s, const char *data, size_t len, struct error *err)
 {
     struct file_sink *f = s->state;
-    const char *path = options_of(s)->path;
-    for (size_t done = 0; done < len;) {
-        ssize_t n = pwrite(f->fd, data + done, len - done, (off_t)(f->size + done));
-        if (n < 0 && errno != EINTR)
-            return error_errno(err, errno, "cannot write %s", path);
-        done += n > 0 ? (size_t)n : 0;
-    }
+    if (!file_write_all(f->fd, data, len, options_of(s)->path, err))
+        return false;
     f->size += len;
     return true;
 }
@@ -121,7 +164,7 @@ static bool append_header(struct sink *s, struct error *err)
 static bool file_sink_write(struct sink *s, struct output *o, struct error *err)
 {
     struct file_sink *f = s->state;
-    if (f->size == 0 && !append_header(s, err))
+    if (!begin(s, err) || (f->size == 0 && !append_header(s, err)))
         return false;
     for (uint32_t i = 0; i < o->piece_count; i++)
         if (!append(s, o->pieces[i].bytes.data, o->pieces[i].bytes.len, err))
@@ -147,15 +190,18 @@ static char *rotated_name(const struct sink *s)
     return name;
 }
 
-static bool rotate(struct sink *s, struct error *err)
+/* The transaction is durable: a name that cannot be changed now, or a new file that cannot be made, is no reason to
+ * write it again. The next transaction begins with the file that has the name then. */
+static void rotate(struct sink *s)
 {
+    struct file_sink *f = s->state;
+    struct error err;
     char *name = rotated_name(s);
-    bool ok = file_rename_durably(options_of(s)->path, name, err);
+    bool ok = file_rename_durably(options_of(s)->path, name, &err);
     free(name);
-    if (!ok)
-        return false;
-    file_sink_close(s);
-    return file_open_end(s, err);
+    if (!ok && !f->rotation_failed)
+        log_warn(s->component->name, "%s; trying again after the next commit", err.text);
+    f->rotation_failed = !ok;
 }
 
 static bool append_mark(struct sink *s, struct error *err)
@@ -177,17 +223,24 @@ static bool file_sink_commit(struct sink *s, struct output *const *outputs, uint
         return false;
     if (fdatasync(f->fd) != 0 && errno != EINVAL) /* EINVAL: a pipe or device */
         return error_errno(err, errno, "cannot write %s to disk", options_of(s)->path);
+    if (!is_kept(s, err))
+        return false;
     f->committed = f->size;
     uint64_t limit = options_of(s)->rotate_size;
-    return limit == 0 || f->size < limit || rotate(s, err);
+    if (limit && f->size >= limit)
+        rotate(s);
+    return true;
 }
 
 /* The half-written transaction is taken back, so that a retry does not write it twice. */
 static void file_sink_rollback(struct sink *s)
 {
     struct file_sink *f = s->state;
-    if (f->fd >= 0 && ftruncate(f->fd, (off_t)f->committed) == 0)
-        f->size = f->committed;
+    struct stat now;
+    bool longer = f->fd >= 0 && fstat(f->fd, &now) == 0 && (uint64_t)now.st_size > f->committed;
+    if (longer && ftruncate(f->fd, (off_t)f->committed) != 0)
+        return; /* opening it anew looks at its end */
+    f->size = f->committed;
 }
 
 static const struct sink_ops file_sink_ops = {
@@ -208,7 +261,8 @@ const struct sink_type file_sink_type = {
              .summary = "Append encoded events to one local file.",
              .doc = "Each commit is synced to disk before anything is acknowledged. At least once: after a crash, what "
                     "was appended and "
-                    "not yet acknowledged is appended again; half a record at the end is moved to PATH.torn first. "
+                    "not yet acknowledged is appended again; half a record at the end is moved to PATH.torn first. A "
+                    "file that other programs move away or remove is followed by a new one with the next commit. "
                     "For exactly once on a local disk use the `object` sink on a directory.",
              .example = "path = \"out/events.ndjson\"\nformat = \"json\"\n",
              .options = file_sink_options,

@@ -129,8 +129,10 @@ def test_a_file_is_whole_and_misses_nothing_after_kill_9(pipeline, seed, compres
     feed(p, "a.json", numbered(0, records, "x" * 2000))
     out = p.directory / "out/out.json"
     for _ in range(3):
+        before = out.stat().st_size if out.exists() else 0
         running = p.start()
-        time.sleep(chance.uniform(0.01, 0.08))
+        wait_until(lambda: running.process.poll() is not None or (out.exists() and out.stat().st_size > before))
+        time.sleep(chance.uniform(0, 0.03))
         killed += running.kill()
     assert killed, "every run was over before it could be killed: this machine needs more rows"
     assert p.run().code == 0
