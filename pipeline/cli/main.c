@@ -1,8 +1,10 @@
 /*
  * pipe COMMAND …: finds the command in the table, reads its arguments, runs it.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "pipeline/base/arena.h"
 #include "pipeline/cli/command.h"
@@ -46,8 +48,18 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
+/* A standard stream that is closed (`>&-`) would have its number given to the next file opened, into which records
+ * would then be written. What takes its place fails at every use. */
+static void fill_closed_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            _exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
+    fill_closed_streams();
     const char *name = argc > 1 ? argv[1] : "help";
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         puts("pipe " PIPE_VERSION);
