@@ -209,6 +209,58 @@ def test_a_topic_that_is_deleted_stops_the_run(kafka_server, topic, pipeline):
     assert "does not exist any more" in running.stderr and t.name in running.stderr
 
 
+@pytest.mark.parametrize("on_missing", ["stop", "skip"])
+def test_what_is_deleted_under_a_running_process_is_missed_as_it_wants(kafka_server, topic, pipeline, on_missing):
+    t = topic(segment_bytes=2000)
+    t.numbers(0, 100)
+    p = pipeline(toml(kafka_server, t.name, source=f'group = "{t.name}"\non_missing = "{on_missing}"'))
+    running = p.start()
+    wait_until(lambda: len(rows(p)) == 100)
+    running.process.send_signal(signal.SIGSTOP)
+    time.sleep(0.5)  # its last question is answered: there is nothing more
+    for i in range(1, 11):
+        t.numbers(i * 100, 100)
+    kafka_server.configure(t.name, segment_bytes=2000, retention_bytes=1)
+    wait_until(lambda: t.beginnings()[0] > 100)
+    kafka_server.configure(t.name)
+    time.sleep(0.5)  # nothing is being deleted any more
+    running.process.send_signal(signal.SIGCONT)
+    if on_missing == "skip":
+        t.numbers(1100, 100)
+        wait_until(lambda: len(rows(p)) and rows(p)[-1]["k"] == 1199)
+        assert running.terminate() == 0
+        assert [r["k"] for r in rows(p)] == [*range(100), *range(t.beginnings()[0], 1200)]
+        assert t.committed(t.name) == [1200]
+    else:
+        assert running.wait() == 1
+    assert "were deleted before they were read" in running.stderr
+
+
+@pytest.mark.parametrize("checks", [False, True])
+def test_a_damaged_batch_is_told_and_not_passed_over(kafka_server, topic, pipeline, checks):
+    """Without checks.crcs it is noticed when it cannot be decompressed, and perhaps another replica has a better one."""
+    t = topic(2)
+    t.produce([json.dumps({"k": k, "pad": "x" * 100}) for k in range(100)], partition=0)
+    log = kafka_server.directory / "data" / f"{t.name}-0" / "00000000000000000000.log"
+    with open(log, "r+b") as file:
+        file.seek(61)  # behind the batch's head
+        file.write(b"x" * 20)
+    t.produce([json.dumps({"k": 100})], partition=0)
+    t.produce([json.dumps({"k": 200})], partition=1)
+    p = pipeline(toml(kafka_server, t.name, source=f'group = "{t.name}"\n[sources.in.librdkafka]\n"check.crcs" = {str(checks).lower()}'))
+    running = p.start()
+    if checks:
+        assert running.wait() == 1
+        assert f"{t.name}/0 cannot be read" in running.stderr
+    else:
+        wait_until(lambda: "trying again" in running.stderr and rows(p))
+        assert f"{t.name}/0: Decompression" in running.stderr
+        assert running.terminate() == 0
+        assert running.stderr.count("trying again") == 1
+        assert t.committed(t.name) == [0, 1]
+    assert all(r["k"] != 100 for r in rows(p))
+
+
 @pytest.mark.parametrize("end", ["drain_timeout", "a second signal"])
 def test_brokers_that_do_not_answer_hold_up_no_end(kafka_server, topic, pipeline, end):
     t = topic()

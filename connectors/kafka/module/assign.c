@@ -424,6 +424,35 @@ static bool start_reading(struct kafka_source *k, const struct offsets *o, struc
     return ok;
 }
 
+/* librdkafka reads no more of a partition whose offset is not there, and takes no other one for it either. */
+static bool assign_anew(struct kafka_source *k, const struct kafka_part *p, struct error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(list, p->name, p->number);
+    rd_kafka_error_t *e = rd_kafka_incremental_unassign(k->rk, list);
+    tp->offset = (int64_t)p->position;
+    forward(k, tp);
+    if (!e)
+        e = rd_kafka_incremental_assign(k->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return !e || kafka_fail_error(err, e, "reading on");
+}
+
+bool kafka_find_again(struct kafka_source *k, struct kafka_part *p, struct error *err)
+{
+    int64_t begin, end;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(k->rk, p->name, p->number, &begin, &end, KAFKA_ASK_MS);
+    bool known = !code && is_cooperative(k);
+    if (known && !check_position(k, p, (uint64_t)begin, (uint64_t)end, err))
+        return false;
+    if (known)
+        return assign_anew(k, p, err);
+    return error_set(err, ERROR_STOP,
+                     "%s/%d has no offset %" PRIu64
+                     " any more: the log was truncated, deleted faster than it was read, or the topic was made anew",
+                     p->name, p->number, p->position);
+}
+
 static void ask_sinks(struct kafka_source *k)
 {
     const char **keys = mem_alloc(((size_t)k->pending->cnt + 1) * sizeof(*keys));

@@ -32,7 +32,8 @@ struct kafka_part {
     uint64_t span_first; /* where the next span begins: at first below position, for what nobody needs */
     uint64_t end;        /* batch mode: read up to here */
     bool at_end;
-    struct lag *lag; /* NULL: not read yet */
+    rd_kafka_resp_err_t trouble; /* has been told, and lasts */
+    struct lag *lag;             /* NULL: not read yet */
 
     struct batch *batch; /* being filled; NULL: none */
     size_t chunk, limit; /* how much to draw, how much was */
@@ -77,6 +78,11 @@ struct kafka_source {
 void kafka_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *source);
 /* One step further with the pending partitions. false with *err: the run fails. */
 bool kafka_assign_pending(struct kafka_source *k, struct error *err);
+/*
+ * What comes next in a partition is no longer in the log: reads on from where it begins, if that is what on_missing
+ * says. false with *err: the run fails.
+ */
+bool kafka_find_again(struct kafka_source *k, struct kafka_part *p, struct error *err);
 /* Assigns what is pending without reading it: librdkafka must not be left waiting when the consumer closes. */
 void kafka_drop_pending(struct kafka_source *k);
 /* Offsets that moved since the last commit. */

@@ -3,6 +3,7 @@
 
 #include "connectors/kafka/module/source.h"
 #include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
 #include "pipeline/event/convert.h"
 #include "pipeline/event/datetime.h"
 
@@ -334,14 +335,19 @@ static bool take_event(struct kafka_source *k, struct kafka_part *p, const rd_ka
         return true;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-        error_set(&err, ERROR_STOP,
-                  "%s/%d has no offset %" PRIu64
-                  " any more: the log was truncated, deleted faster than it was read, or the topic was made anew",
-                  p->name, p->number, p->position);
+        return kafka_find_again(k, p, &err) || kafka_source_fails(k, &err);
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+    case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED: /* librdkafka would go on behind it */
+        error_set(&err, ERROR_STOP, "%s/%d cannot be read: %s", p->name, p->number, rd_kafka_message_errstr(m));
         return kafka_source_fails(k, &err);
-    default:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         kafka_take_error(k, m);
         return !k->failed;
+    default:
+        if (p->trouble != m->err)
+            log_warn(k->component->name, "%s/%d: %s; trying again", p->name, p->number, rd_kafka_message_errstr(m));
+        p->trouble = m->err;
+        return true;
     }
 }
 
@@ -352,6 +358,7 @@ bool kafka_take(struct kafka_source *k, const rd_kafka_message_t *m, uint64_t fe
         return !k->failed;
     if (m->err)
         return take_event(k, p, m, fetched);
+    p->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
     uint64_t offset = (uint64_t)m->offset;
     if (offset < p->position)
         return true;
