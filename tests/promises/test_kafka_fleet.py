@@ -158,6 +158,27 @@ def test_two_members_load_a_topic_as_a_batch_and_end(fleet, postgres):
     everything_once(postgres, fleet.topic, 40_000)
 
 
+def intruder(topic, instance):
+    """Somebody joins under a member's name, and goes without a word."""
+    with topic.consumer(topic.name, **{"group.instance.id": instance, "session.timeout.ms": 3000, "partition.assignment.strategy": "cooperative-sticky"}) as c:
+        c.subscribe([topic.name])
+        wait_until(lambda: c.poll(0.1) or c.assignment())
+
+
+def test_a_member_whose_place_was_taken_joins_again_unless_it_is_taken_all_the_time(fleet, postgres):
+    topic = fleet.topic
+    topic.numbers(0, 1200)
+    running = fleet("a").start()
+    wait_until(lambda: stored(postgres) == 1200)
+    intruder(topic, "fleet-a-in")
+    topic.numbers(1200, 1200)
+    wait_until(lambda: "joining again" in running.stderr)
+    everything_once(postgres, topic, 2400)
+    intruder(topic, "fleet-a-in")
+    assert running.wait() == 1
+    assert "twice within a minute: two processes run with the same pipeline.instance" in running.stderr
+
+
 def test_a_batch_does_not_end_before_a_dead_members_share_is_through(fleet, postgres):
     fleet.topic.numbers(0, 200_000)
     running = [fleet(name, source='mode = "batch"', sink="commit_rows = 500").start() for name in "ab"]

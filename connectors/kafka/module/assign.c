@@ -503,6 +503,17 @@ bool kafka_assign_pending(struct kafka_source *k, struct error *err)
     return true;
 }
 
+void kafka_lose_all(struct kafka_source *k)
+{
+    struct kafka_part *parts = k->parts;
+    k->parts = NULL;
+    k->generation++;
+    give_back(k, parts, true);
+    if (k->pending)
+        rd_kafka_topic_partition_list_destroy(k->pending);
+    k->pending = NULL;
+}
+
 void kafka_drop_pending(struct kafka_source *k)
 {
     if (!k->pending)

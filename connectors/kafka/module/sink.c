@@ -184,7 +184,7 @@ static void kafka_close(struct sink *s)
     if (k->rk)
         rd_kafka_destroy(k->rk);
     free(k->written);
-    *k = (struct kafka_sink){.care = k->care};
+    *k = (struct kafka_sink){.care = k->care, .down = k->down};
 }
 
 static bool kafka_open(struct sink *s, struct error *err)

@@ -15,9 +15,10 @@ enum {
     HEARTBEAT_US = 30000000, /* poll at least this often: see max.poll.interval.ms */
     PENDING_US = 100000,
     MEASURE_US = 1000000,
-    LOOK_US = 1000000,        /* whether a broker answers again, … */
-    LOOK_MS = 100,            /* … for so long */
-    DOWN_LIMIT_US = 300000000 /* batch mode: no broker answers */
+    LOOK_US = 1000000,         /* whether a broker answers again, … */
+    LOOK_MS = 100,             /* … for so long */
+    DOWN_LIMIT_US = 300000000, /* batch mode: no broker answers */
+    FENCED_AGAIN_US = 60000000,
 };
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
@@ -109,7 +110,6 @@ static bool open_consumer(struct kafka_source *k, struct error *err)
     k->messages = rd_kafka_queue_new(k->rk);
     rd_kafka_queue_io_event_enable(k->events, k->event_fd, &one, sizeof one);
     rd_kafka_queue_io_event_enable(k->messages, k->event_fd, &one, sizeof one);
-    lane_reserve(k->lane, kafka_prefetch_bytes(k->component));
     pthread_mutex_lock(&k->member->lock);
     k->member->rk = k->rk;
     pthread_mutex_unlock(&k->member->lock);
@@ -123,6 +123,7 @@ bool kafka_source_fails(struct kafka_source *k, const struct error *err)
     if (!k->failed)
         k->failure = *err;
     k->failed = true;
+    k->fenced = rd_kafka_fatal_error(k->rk, NULL, 0) == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
     return false;
 }
 
@@ -287,6 +288,61 @@ static bool loop(struct kafka_source *k)
     return !k->failed;
 }
 
+/* Messages hold their partitions, which hold the queue that they forward to: neither would ever be freed. */
+static void drain_messages(struct kafka_source *k)
+{
+    rd_kafka_message_t *messages[64];
+    for (ssize_t n; (n = rd_kafka_consume_batch_queue(k->messages, 0, messages, 64)) > 0;)
+        for (ssize_t i = 0; i < n; i++)
+            rd_kafka_message_destroy(messages[i]);
+}
+
+static void leave_member(struct kafka_source *k)
+{
+    pthread_mutex_lock(&k->member->lock);
+    k->member->rk = NULL;
+    pthread_mutex_unlock(&k->member->lock);
+}
+
+static void close_queues(struct kafka_source *k)
+{
+    drain_messages(k);
+    rd_kafka_queue_destroy(k->messages);
+    rd_kafka_queue_destroy(k->events);
+    close(k->event_fd);
+    k->event_fd = -1;
+}
+
+/*
+ * A static member is fenced by a second process of its name, and by itself: where brokers stand still it joins again,
+ * and they carry out the first attempt when they go on. So it joins once more; the second process, if there is one, is
+ * soon back.
+ */
+static bool join_again(struct kafka_source *k, struct error *err)
+{
+    int64_t now = clock_now_us(lane_clock(k->lane)), last = k->fenced_at_us;
+    *err = k->failure;
+    if (!k->fenced || lane_stopping(k->lane))
+        return false;
+    if (last && now - last < FENCED_AGAIN_US)
+        return error_set(
+            err, ERROR_STOP,
+            "group %s has given this member's place to another one of its name, twice within a minute: two "
+            "processes run with the same pipeline.instance. Give each its own",
+            k->group);
+    log_warn(k->component->name, "group %s has given this member's place to another one of its name; joining again",
+             k->group);
+    k->fenced_at_us = now;
+    leave_member(k);
+    kafka_lose_all(k);
+    close_queues(k);
+    rd_kafka_destroy_flags(k->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    k->rk = NULL;
+    k->fenced = k->failed = k->topic_gone = k->assigned = false;
+    k->group_asked_us = k->down_since_us = 0;
+    return open_consumer(k, err);
+}
+
 static bool kafka_run(struct lane *lane, struct error *err)
 {
     const struct component *c = lane_component(lane);
@@ -302,12 +358,13 @@ static bool kafka_run(struct lane *lane, struct error *err)
     k->group = mem_strdup(k->options->group ? k->options->group : buffer_cstr(&group));
     buffer_release(&group);
     lane_set_state(lane, k);
+    lane_reserve(k->lane, kafka_prefetch_bytes(k->component));
     if (!kafka_start_parse(k->options->start, c->config->zone, &k->start_ms, err) || !open_consumer(k, err))
         return false;
-    if (loop(k))
-        return true;
-    *err = k->failure;
-    return false;
+    while (!loop(k))
+        if (!join_again(k, err))
+            return false;
+    return true;
 }
 
 static void kafka_settled(struct lane *lane, struct partition *partition, uint64_t next)
@@ -317,15 +374,6 @@ static void kafka_settled(struct lane *lane, struct partition *partition, uint64
         return;
     p->settled = next;
     kafka_part_measure(lane_state(lane), p);
-}
-
-/* Messages hold their partitions, which hold the queue that they forward to: neither would ever be freed. */
-static void drain_messages(struct kafka_source *k)
-{
-    rd_kafka_message_t *messages[64];
-    for (ssize_t n; (n = rd_kafka_consume_batch_queue(k->messages, 0, messages, 64)) > 0;)
-        for (ssize_t i = 0; i < n; i++)
-            rd_kafka_message_destroy(messages[i]);
 }
 
 int64_t kafka_farewell_us(const struct kafka_source *k)
@@ -355,9 +403,7 @@ static void kafka_close(struct lane *lane)
     if (!k)
         return;
     k->closing = true;
-    pthread_mutex_lock(&k->member->lock);
-    k->member->rk = NULL;
-    pthread_mutex_unlock(&k->member->lock);
+    leave_member(k);
     if (k->rk) {
         kafka_drop_pending(k);
         bool left = leave(k);
@@ -366,16 +412,12 @@ static void kafka_close(struct lane *lane)
             k->parts = p->next;
             kafka_part_free(k, p);
         }
-        drain_messages(k);
-        rd_kafka_queue_destroy(k->messages);
-        rd_kafka_queue_destroy(k->events);
+        close_queues(k);
         /* It would be waited for brokers that do not answer, and by librdkafka 2.0 for ever for a partition whose topic
          * was deleted: the handle stays until the process ends. */
         if (left && !k->failed)
             rd_kafka_destroy(k->rk);
     }
-    if (k->event_fd >= 0)
-        close(k->event_fd);
     if (k->group_ends)
         rd_kafka_topic_partition_list_destroy(k->group_ends);
     free((char *)k->group);

@@ -69,6 +69,8 @@ struct kafka_source {
     int64_t down_since_us; /* no broker answers; 0: all is well */
     int64_t next_look_us;  /* … when it is looked again whether one does */
     bool told;             /* that something is wrong with the connection */
+    bool fenced;           /* another member with our group.instance.id took our place: failed, too */
+    int64_t fenced_at_us;  /* … the last time; 0: never */
     bool failed;           /* by a callback: failure says why */
     struct error failure;
 };
@@ -83,6 +85,8 @@ bool kafka_assign_pending(struct kafka_source *k, struct error *err);
  * says. false with *err: the run fails.
  */
 bool kafka_find_again(struct kafka_source *k, struct kafka_part *p, struct error *err);
+/* The group has given our partitions to somebody else: what is in flight of them is left to others. */
+void kafka_lose_all(struct kafka_source *k);
 /* Assigns what is pending without reading it: librdkafka must not be left waiting when the consumer closes. */
 void kafka_drop_pending(struct kafka_source *k);
 /* Offsets that moved since the last commit. */
