@@ -105,10 +105,10 @@ class Load(threading.Thread):
 
 
 class Proxy:
-    """Between client and broker; cuts all connections when told."""
+    """Between client and broker; cuts all connections when told, and ends the first `break_off` after what they say first."""
 
-    def __init__(self, port):
-        self.target = port
+    def __init__(self, port, break_off=0):
+        self.target, self.break_off = port, break_off
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.pairs = []
@@ -120,6 +120,11 @@ class Proxy:
                 near, _ = self.listener.accept()
             except OSError:
                 return
+            if self.break_off:
+                near.recv(65536)
+                near.close()
+                self.break_off -= 1
+                continue
             try:
                 far = socket.create_connection(("127.0.0.1", self.target))
             except OSError:
@@ -182,3 +187,95 @@ def complete(postgres, upto):
 
 def duplicates(postgres):
     return postgres.value("SELECT count(*) - count(DISTINCT seq) FROM readings")
+
+
+class Peer:
+    """The broker's end of one connection, packet by packet."""
+
+    CONNECT, PUBLISH, PUBREL, SUBSCRIBE, PINGREQ = 1, 3, 6, 8, 12
+
+    def __init__(self, connection, version):
+        self.socket, self.version = connection, version
+
+    def _receive(self, count):
+        data = b""
+        while len(data) < count:
+            more = self.socket.recv(count - len(data))
+            if not more:
+                raise ConnectionError
+            data += more
+        return data
+
+    def packet(self):
+        """(type, flags, body)"""
+        head, length, shift = self._receive(1)[0], 0, 0
+        while True:
+            byte = self._receive(1)[0]
+            length |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return head >> 4, head & 15, self._receive(length)
+
+    def send(self, *data):
+        self.socket.sendall(bytes(data))
+
+    def end(self):
+        """As an orderly broker does: what was sent arrives."""
+        self.socket.shutdown(socket.SHUT_WR)
+        while self.socket.recv(65536):
+            pass
+
+    def connack(self, code=0, properties=()):
+        self.packet()
+        self.send(0x20, *((2, 0, code) if self.version == "3.1.1" else (3 + len(properties), 0, code, len(properties), *properties)))
+
+    def disconnect(self, reason):
+        self.send(0xE0, 2, reason, 0)
+
+    def suback(self, body):
+        self.send(0x90, *((3, *body[:2], 1) if self.version == "3.1.1" else (4, *body[:2], 0, 1)))
+
+    def puback(self, body, reason=0):
+        topic = body[0] << 8 | body[1]
+        self.send(0x40, 2 + (reason > 0), *body[2 + topic:4 + topic], *([reason] if reason else []))
+
+    def serve(self, puback=None, until=lambda: False):
+        """Answers everything, a PUBLISH by puback(body), until its end."""
+        while not until():
+            kind, _, body = self.packet()
+            if kind == Peer.SUBSCRIBE:
+                self.suback(body)
+            elif kind == Peer.PINGREQ:
+                self.send(0xD0, 0)
+            elif kind == Peer.PUBLISH:
+                (puback or self.puback)(body)
+
+
+class ScriptedBroker:
+    """Does with each connection what `script(peer, number)` says, numbers from 1, and closes it."""
+
+    def __init__(self, version, script):
+        self.version, self.script, self.connections = version, script, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._run, args=(connection, self.connections), daemon=True).start()
+
+    def _run(self, connection, number):
+        with connection:
+            try:
+                self.script(Peer(connection, self.version), number)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()

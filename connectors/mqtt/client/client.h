@@ -7,14 +7,24 @@
 #define PIPE_MQTT_CLIENT_H
 
 #include <MQTTAsync.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "connectors/mqtt/mqtt.h"
+
+/* What the broker takes of us, as it says in CONNACK (MQTT 5, 3.2.2.3). */
+struct mqtt_terms {
+    int receive_maximum; /* how many messages before their acknowledgement */
+    int maximum_qos;
+    bool retains;
+    uint32_t maximum_packet; /* bytes */
+};
 
 struct mqtt_outcome {
     bool ok;
     bool session_present; /* the broker had kept our session */
-    int receive_maximum;  /* how many of our messages the broker takes before their acknowledgement (MQTT 5, 3.2.2.3.3) */
-    struct error error;   /* ERROR_STOP where trying again is pointless: credentials, certificates, version */
+    struct mqtt_terms terms;
+    struct error error; /* ERROR_STOP where trying again is pointless: credentials, certificates, version */
 };
 
 /* How a client connects; lives until the client is destroyed. */
@@ -22,7 +32,7 @@ struct mqtt_connector {
     MQTTAsync client;
     const char *client_id; /* owned */
     const struct mqtt_broker_options *broker;
-    void (*connected)(void *arg, const struct mqtt_outcome *outcome);
+    void (*connected)(void *arg, const struct mqtt_outcome *outcome); /* NULL: mqtt_connector_open waits for it */
     void *arg;
 
     /* private */
@@ -31,6 +41,13 @@ struct mqtt_connector {
     MQTTProperties properties;
     char **urls; /* as Paho writes them */
     char tls_error[256];
+    atomic_bool connecting;
+    bool tls_is_hopeless;   /* the same will happen again: a certificate is not accepted, say */
+    bool tls_name_is_wrong; /* the broker's certificate is for another name */
+    pthread_mutex_t lock;   /* what follows: mqtt_connector_open's */
+    pthread_cond_t changed;
+    bool answered;
+    struct mqtt_outcome outcome;
 };
 
 /*
@@ -42,8 +59,9 @@ bool mqtt_connector_init(struct mqtt_connector *c, const struct component *compo
                          const struct mqtt_broker_options *broker, const char *suffix, struct error *err);
 /* Starts connecting; `connected` tells the outcome. */
 bool mqtt_connector_start(struct mqtt_connector *c, struct error *err);
-/* Connects and waits for the outcome, which is not told by `connected`; receive_maximum may be NULL. */
-bool mqtt_connector_open(struct mqtt_connector *c, int *receive_maximum, struct error *err);
+/* Connects and waits for the outcome, or until the sink (NULL: none) has to stop: then ERROR_RETRY. terms may be NULL.
+ */
+bool mqtt_connector_open(struct mqtt_connector *c, const struct sink *s, struct mqtt_terms *terms, struct error *err);
 /* Disconnects in an orderly manner where connected, having waited for at most timeout_ms; destroys the client. */
 void mqtt_connector_release(struct mqtt_connector *c, int timeout_ms);
 

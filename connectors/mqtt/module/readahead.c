@@ -1,9 +1,7 @@
 #include "connectors/mqtt/module/readahead.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,12 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "connectors/mqtt/client/poll.h"
 #include "connectors/mqtt/module/acks.h"
 #include "pipeline/base/arena.h"
 
 #if PIPE_MQTT_DEFERRED_ACK /* linked with Paho's static library */
 
-enum { AHEAD = 64 << 10, LOOK_MS = 10, GATHER_US = 300, CONNACK_HEAD = MQTT_CONNACK << 4 };
+enum { AHEAD = 64 << 10, GATHER_US = 300, CONNACK_HEAD = MQTT_CONNACK << 4 };
 
 struct stream {
     struct stream *next;
@@ -32,7 +31,6 @@ struct stream {
 /* The list's. A stream is used and freed with Paho's lock held. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stream *all;
-static atomic_int connecting;
 
 /* Of the receiving thread. */
 static _Thread_local bool here;
@@ -49,11 +47,6 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
 int __wrap_close(int fd);
 int __real_usleep(useconds_t us);
 int __wrap_usleep(useconds_t us);
-
-void readahead_connecting(bool begins)
-{
-    atomic_fetch_add_explicit(&connecting, begins ? 1 : -1, memory_order_relaxed);
-}
 
 static int64_t now_us(void)
 {
@@ -257,9 +250,7 @@ static int poll_for_input(struct pollfd *fds, nfds_t count, int timeout)
     int ready = ready_ahead(fds, count);
     if (ready)
         return ready;
-    if (timeout > LOOK_MS && atomic_load_explicit(&connecting, memory_order_relaxed) > 0)
-        timeout = LOOK_MS;
-    ready = __real_poll(fds, count, timeout);
+    ready = mqtt_poll(fds, count, timeout);
     polled = true;
     if (ready <= 0)
         return ready;
@@ -279,7 +270,9 @@ static bool is_for_input(const struct pollfd *fds, nfds_t count)
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     first_fd = -1;
-    return here && is_for_input(fds, count) ? poll_for_input(fds, count, timeout) : __real_poll(fds, count, timeout);
+    if (!is_for_input(fds, count))
+        return __real_poll(fds, count, timeout);
+    return here ? poll_for_input(fds, count, timeout) : mqtt_poll(fds, count, timeout);
 }
 
 /* With nothing for it, Paho sleeps for a tenth of a second: in case it has no socket to poll. */
@@ -315,11 +308,6 @@ int readahead_begin(const struct receiver *to)
 {
     (void)to;
     return -1;
-}
-
-void readahead_connecting(bool begins)
-{
-    (void)begins;
 }
 
 #endif

@@ -32,10 +32,5 @@ struct receiver {
  * Paho.
  */
 int readahead_begin(const struct receiver *to);
-/*
- * Any thread: one connection more, or less, is being made. Paho looks for the end of that only once a second, since it
- * waits for something to read; meanwhile it is made to look more often.
- */
-void readahead_connecting(bool begins);
 
 #endif

@@ -9,10 +9,13 @@
 
 #define FIRST_BACKOFF_US INT64_C(100000)
 #define MOST_BACKOFF_US INT64_C(10000000)
+#define MOST_AFTER_LOSS_US INT64_C(2000000)
 #define TAKEN_OVER_US                                                                                                  \
     INT64_C(2000000) /* two that take over each other's session shall not do it a hundred times a second */
 
 #define SHORT_LIFE_US INT64_C(10000000)
+#define PROOF_US                                                                                                       \
+    INT64_C(1000000) /* a connection that holds for so long works; one that is lost sooner is one more failure */
 
 enum { NEW_SUBSCRIPTIONS_ONLY = 1, MANY_SHORT_LIVES = 3 };
 
@@ -221,8 +224,6 @@ bool session_init(struct session *s, struct lane *lane, struct intake *intake, s
 
 void session_release(struct session *s)
 {
-    if (s->phase == SESSION_CONNECTING)
-        readahead_connecting(false);
     mqtt_connector_release(&s->connector, 0);
     free(s->granted);
 }
@@ -258,7 +259,6 @@ static bool connect_again(struct session *s, struct error *err)
         wait_to_connect(s, 0);
         return true;
     }
-    readahead_connecting(true);
     s->phase = SESSION_CONNECTING;
     return true;
 }
@@ -293,6 +293,8 @@ static bool lost(struct session *s)
         snprintf(text, sizeof text, "the connection to the broker was lost");
     }
     complain(s, text);
+    if (s->was_up && s->backoff_us > MOST_AFTER_LOSS_US) /* the broker is there */
+        s->backoff_us = MOST_AFTER_LOSS_US;
     wait_to_connect(s, s->gone == MQTTREASONCODE_SESSION_TAKEN_OVER ? TAKEN_OVER_US : 0);
     return true;
 }
@@ -331,15 +333,26 @@ static bool subscribed(struct session *s, struct error *err)
         session_leave(s);
         return true;
     }
+    s->was_up = true;
+    s->up_since_us = now_us(s);
+    s->phase = SESSION_UP;
+    return true;
+}
+
+/* Not at once: a broker may take us in and throw us out again for ever. Returns how long that is still to be seen. */
+static int64_t prove(struct session *s)
+{
+    int64_t left = s->up_since_us + PROOF_US - now_us(s);
+    if (s->backoff_us == FIRST_BACKOFF_US && !s->complained)
+        return -1;
+    if (left > 0)
+        return left;
     if (s->complained)
         log_info(name_of(s), "works again");
     s->complained = false;
     *s->last_complaint.text = '\0';
     s->backoff_us = FIRST_BACKOFF_US;
-    s->was_up = true;
-    s->up_since_us = now_us(s);
-    s->phase = SESSION_UP;
-    return true;
+    return -1;
 }
 
 static bool still_connecting(const struct session *s, const struct session_news *news)
@@ -353,7 +366,6 @@ static bool heed(struct session *s, const struct session_news *news, struct erro
     case SESSION_CONNECTING:
         if (still_connecting(s, news))
             return true;
-        readahead_connecting(false);
         if (news->failed)
             return not_connected(s, news, err);
         if (!news->connected)
@@ -384,7 +396,7 @@ bool session_step(struct session *s, int64_t *wait_us, struct error *err)
         s->gone = news.gone;
     if (!heed(s, &news, err))
         return false;
-    *wait_us = -1;
+    *wait_us = s->phase == SESSION_UP ? prove(s) : -1;
     if (s->phase != SESSION_WAITING)
         return true;
     int64_t left = s->until_us - now_us(s);

@@ -1,17 +1,18 @@
 #include "connectors/mqtt/client/client.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "connectors/mqtt/client/tls_name.h"
+#include "connectors/mqtt/client/poll.h"
 #include "pipeline/base/arena.h"
 #include "pipeline/engine/config.h"
 
-enum { CONNECT_TIMEOUT_S = 10, DISCONNECT_WAIT_MS = 2000 };
+enum { CONNECT_TIMEOUT_S = 10, DISCONNECT_WAIT_MS = 2000, GLANCE_MS = 100 };
 
 /* ---- what a refusal means ------------------------------------------------------------------------------------------
  */
@@ -49,21 +50,44 @@ static void refused(const struct mqtt_connector *c, int code, const char *messag
             error_set(err, refusals[i].kind, "%s", refusals[i].text);
             return;
         }
-    if (tls_name_was_wrong())
+    if (c->tls_name_is_wrong)
         error_set(err, ERROR_STOP, "TLS: the broker's certificate is for another name: is tls.server_name to be set?");
     else if (*c->tls_error)
-        error_set(err, ERROR_STOP, "TLS: %s", c->tls_error);
+        error_set(err, c->tls_is_hopeless ? ERROR_STOP : ERROR_RETRY, "TLS: %s", c->tls_error);
     else if (code >= 0x80)
         error_set(err, ERROR_RETRY, "the broker refused the connection: %s", mqtt_reason(code));
+    else if (code > 0)
+        error_set(err, ERROR_RETRY, "the broker refused the connection: return code %d", code);
     else
         error_set(err, ERROR_RETRY, "%s", message ? message : "no connection");
 }
 
+static void begins_to_connect(struct mqtt_connector *c)
+{
+    if (!atomic_exchange(&c->connecting, true))
+        mqtt_poll_often(true);
+}
+
+static void has_connected(struct mqtt_connector *c)
+{
+    if (atomic_exchange(&c->connecting, false))
+        mqtt_poll_often(false);
+}
+
 static void report(struct mqtt_connector *c, struct mqtt_outcome *outcome)
 {
+    has_connected(c);
     if (!outcome->ok)
         error_wrap(&outcome->error, "mqtt broker %s", c->broker->url.items[0]);
-    c->connected(c->arg, outcome);
+    if (c->connected) {
+        c->connected(c->arg, outcome);
+        return;
+    }
+    pthread_mutex_lock(&c->lock);
+    c->outcome = *outcome;
+    c->answered = true;
+    pthread_cond_signal(&c->changed);
+    pthread_mutex_unlock(&c->lock);
 }
 
 static void fail(struct mqtt_connector *c, int code, const char *message)
@@ -84,21 +108,30 @@ static void on_failure5(void *context, MQTTAsync_failureData5 *data)
     fail(context, code, data->message);
 }
 
-enum { ANY_NUMBER = 65535 };
+static const struct mqtt_terms no_terms = {
+    .receive_maximum = 65535, .maximum_qos = 2, .retains = true, .maximum_packet = UINT32_MAX};
 
 static void on_success(void *context, MQTTAsync_successData *data)
 {
-    report(context, &(struct mqtt_outcome){.ok = true,
-                                           .session_present = data->alt.connect.sessionPresent,
-                                           .receive_maximum = ANY_NUMBER});
+    report(context,
+           &(struct mqtt_outcome){.ok = true, .session_present = data->alt.connect.sessionPresent, .terms = no_terms});
+}
+
+static int64_t property(MQTTProperties *all, enum MQTTPropertyCodes code, int64_t otherwise)
+{
+    return MQTTProperties_hasProperty(all, code) ? MQTTProperties_getNumericValue(all, code) : otherwise;
 }
 
 static void on_success5(void *context, MQTTAsync_successData5 *data)
 {
-    struct mqtt_outcome outcome = {
-        .ok = true, .session_present = data->alt.connect.sessionPresent, .receive_maximum = ANY_NUMBER};
-    if (MQTTProperties_hasProperty(&data->properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM))
-        outcome.receive_maximum = MQTTProperties_getNumericValue(&data->properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM);
+    MQTTProperties *p = &data->properties;
+    struct mqtt_outcome outcome = {.ok = true, .session_present = data->alt.connect.sessionPresent};
+    outcome.terms = (struct mqtt_terms){
+        .receive_maximum = (int)property(p, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, no_terms.receive_maximum),
+        .maximum_qos = (int)property(p, MQTTPROPERTY_CODE_MAXIMUM_QOS, no_terms.maximum_qos),
+        .retains = property(p, MQTTPROPERTY_CODE_RETAIN_AVAILABLE, no_terms.retains) != 0,
+        .maximum_packet = (uint32_t)property(p, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, no_terms.maximum_packet),
+    };
     report(context, &outcome);
 }
 
@@ -136,23 +169,52 @@ static char *paho_url(const char *url)
     return mem_strdup(url);
 }
 
+/* What is not the peer's or the network's passing trouble: a broker that ends in the middle of a handshake comes back.
+ */
+static bool is_hopeless(unsigned long code)
+{
+    if (ERR_GET_LIB(code) != ERR_LIB_SSL)
+        return !ERR_SYSTEM_ERROR(code); /* files and certificates that cannot be used */
+    switch (ERR_GET_REASON(code)) {
+    case SSL_R_UNEXPECTED_EOF_WHILE_READING:
+    case SSL_R_APPLICATION_DATA_AFTER_CLOSE_NOTIFY:
+    case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
+    case SSL_R_SSLV3_ALERT_BAD_RECORD_MAC:
+    case SSL_R_SSLV3_ALERT_UNEXPECTED_MESSAGE:
+    case SSL_R_TLSV1_ALERT_INTERNAL_ERROR:
+    case SSL_R_TLSV1_ALERT_USER_CANCELLED:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* What is before the next colon; *rest goes on behind it. */
+static struct str next_part(struct str *rest)
+{
+    const char *colon = rest->len ? memchr(rest->data, ':', rest->len) : NULL;
+    size_t len = colon ? (size_t)(colon - rest->data) : rest->len, taken = len + (colon != NULL);
+    struct str part = {rest->data, len};
+    *rest = (struct str){rest->data + taken, rest->len - taken};
+    return part;
+}
+
 /* OpenSSL's words in "THREAD:error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:MORE" (ERR_error_string(3)). */
 static int on_tls_error(const char *text, size_t len, void *context)
 {
-    enum { REASON = 5 };
+    enum { CODE = 2, REASON = 5 };
     struct mqtt_connector *c = context;
-    struct str rest = {text, len};
-    for (int i = 0; i < REASON; i++) {
-        const char *colon = memchr(rest.data, ':', rest.len);
-        if (!colon)
-            break;
-        rest.len -= (size_t)(colon + 1 - rest.data);
-        rest.data = colon + 1;
+    struct str rest = {text, len}, part = {0};
+    char code[32] = "";
+    for (int i = 0; i <= REASON; i++) {
+        part = next_part(&rest);
+        if (i == CODE)
+            snprintf(code, sizeof code, STR_FMT, STR_ARG(part));
     }
-    const char *end = memchr(rest.data, ':', rest.len);
-    if (end)
-        rest.len = (size_t)(end - rest.data);
-    snprintf(c->tls_error, sizeof c->tls_error, STR_FMT, STR_ARG(rest));
+    if (c->tls_is_hopeless)
+        return 1; /* that came first */
+    c->tls_is_hopeless = is_hopeless(strtoul(code, NULL, 16));
+    snprintf(c->tls_error, sizeof c->tls_error, STR_FMT, STR_ARG(part));
     return 1;
 }
 
@@ -229,14 +291,43 @@ static void free_all(struct mqtt_connector *c)
     free(c->urls);
     free((char *)c->client_id);
     MQTTProperties_free(&c->properties);
+    pthread_cond_destroy(&c->changed);
+    pthread_mutex_destroy(&c->lock);
+}
+
+/*
+ * Paho's initialisation makes its locks anew each time, whoever holds them. And what all clients share it frees
+ * together with the last client, without a lock, while another may be in the making.
+ */
+static pthread_once_t initialised = PTHREAD_ONCE_INIT;
+static pthread_mutex_t lifetimes = PTHREAD_MUTEX_INITIALIZER;
+
+static void initialise(void)
+{
+    MQTTAsync_init_options init = MQTTAsync_init_options_initializer;
+    init.do_openssl_init = 1;
+    MQTTAsync_global_init(&init);
+}
+
+static void destroy_client(struct mqtt_connector *c)
+{
+    mqtt_poll_often(true); /* the last client waits for the receiving thread's end */
+    pthread_mutex_lock(&lifetimes);
+    MQTTAsync_destroy(&c->client); /* the last that may call back */
+    pthread_mutex_unlock(&lifetimes);
+    mqtt_poll_often(false);
+    has_connected(c);
 }
 
 static bool create_client(struct mqtt_connector *c, struct error *err)
 {
+    pthread_once(&initialised, initialise);
     MQTTAsync_createOptions how = MQTTAsync_createOptions_initializer;
     how.MQTTVersion = c->broker->version == MQTT_5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
     how.maxBufferedMessages = INT32_MAX;
+    pthread_mutex_lock(&lifetimes);
     int rc = MQTTAsync_createWithOptions(&c->client, c->urls[0], c->client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &how);
+    pthread_mutex_unlock(&lifetimes);
     if (rc == MQTTASYNC_SSL_NOT_SUPPORTED || rc == MQTTASYNC_BAD_PROTOCOL)
         return error_set(err, ERROR_STOP, "%s: this build of the MQTT library has no such transport",
                          c->broker->url.items[0]);
@@ -248,16 +339,19 @@ static bool create_client(struct mqtt_connector *c, struct error *err)
 bool mqtt_connector_init(struct mqtt_connector *c, const struct component *component,
                          const struct mqtt_broker_options *broker, const char *suffix, struct error *err)
 {
-    *c = (struct mqtt_connector){.broker = broker, .properties = MQTTProperties_initializer};
+    *c = (struct mqtt_connector){
+        .broker = broker, .properties = MQTTProperties_initializer, .lock = PTHREAD_MUTEX_INITIALIZER};
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->changed, &attr);
+    pthread_condattr_destroy(&attr);
     c->urls = mem_zalloc(broker->url.count * sizeof(*c->urls));
     for (uint32_t i = 0; i < broker->url.count; i++)
         c->urls[i] = paho_url(broker->url.items[i]);
     c->client_id =
         broker->client_id ? configured_client_id(broker->client_id, suffix) : default_client_id(component, suffix);
     set_options(c);
-    MQTTAsync_init_options init = MQTTAsync_init_options_initializer;
-    init.do_openssl_init = 1;
-    MQTTAsync_global_init(&init);
     if (use_tls(c, err) && create_client(c, err))
         return true;
     free_all(c);
@@ -267,20 +361,57 @@ bool mqtt_connector_init(struct mqtt_connector *c, const struct component *compo
 bool mqtt_connector_start(struct mqtt_connector *c, struct error *err)
 {
     *c->tls_error = '\0';
+    c->tls_is_hopeless = c->tls_name_is_wrong = c->answered = false;
+    begins_to_connect(c);
     int rc = MQTTAsync_connect(c->client, &c->options);
-    if (rc != MQTTASYNC_SUCCESS)
-        return error_set(err, ERROR_RETRY, "mqtt broker %s: %s", c->broker->url.items[0], MQTTAsync_strerror(rc));
-    return true;
+    if (rc == MQTTASYNC_SUCCESS)
+        return true;
+    has_connected(c);
+    return error_set(err, ERROR_RETRY, "mqtt broker %s: %s", c->broker->url.items[0], MQTTAsync_strerror(rc));
 }
 
 /* ---- waiting for it ------------------------------------------------------------------------------------------------
  */
 
+static struct timespec from_now(int ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000L;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_nsec -= 1000000000;
+        t.tv_sec++;
+    }
+    return t;
+}
+
+bool mqtt_connector_open(struct mqtt_connector *c, const struct sink *s, struct mqtt_terms *terms, struct error *err)
+{
+    if (!mqtt_connector_start(c, err))
+        return false;
+    bool stopping = false;
+    pthread_mutex_lock(&c->lock);
+    while (!c->answered && !stopping) { /* Paho always answers: connectTimeout per address */
+        struct timespec until = from_now(GLANCE_MS);
+        pthread_cond_timedwait(&c->changed, &c->lock, &until);
+        stopping = s && sink_stopping(s);
+    }
+    bool answered = c->answered;
+    pthread_mutex_unlock(&c->lock);
+    if (!answered)
+        return error_set(err, ERROR_RETRY, "mqtt broker %s: stopped while connecting", c->broker->url.items[0]);
+    if (!c->outcome.ok)
+        *err = c->outcome.error;
+    else if (terms)
+        *terms = c->outcome.terms;
+    return c->outcome.ok;
+}
+
 struct waiter {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool done;
-    struct mqtt_outcome outcome;
 };
 
 static void wake(struct waiter *w)
@@ -289,37 +420,6 @@ static void wake(struct waiter *w)
     w->done = true;
     pthread_cond_signal(&w->changed);
     pthread_mutex_unlock(&w->lock);
-}
-
-static void take_outcome(void *arg, const struct mqtt_outcome *outcome)
-{
-    struct waiter *w = arg;
-    w->outcome = *outcome;
-    wake(w);
-}
-
-bool mqtt_connector_open(struct mqtt_connector *c, int *receive_maximum, struct error *err)
-{
-    struct waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    void (*connected)(void *, const struct mqtt_outcome *) = c->connected;
-    void *arg = c->arg;
-    c->connected = take_outcome;
-    c->arg = &w;
-    bool ok = mqtt_connector_start(c, err);
-    if (ok) {
-        pthread_mutex_lock(&w.lock);
-        while (!w.done)
-            pthread_cond_wait(&w.changed, &w.lock); /* Paho always answers: connectTimeout per address */
-        pthread_mutex_unlock(&w.lock);
-        ok = w.outcome.ok;
-        if (!ok)
-            *err = w.outcome.error;
-        else if (receive_maximum)
-            *receive_maximum = w.outcome.receive_maximum;
-    }
-    c->connected = connected;
-    c->arg = arg;
-    return ok;
 }
 
 static void disconnected(void *context, MQTTAsync_successData *data)
@@ -378,7 +478,7 @@ void mqtt_connector_release(struct mqtt_connector *c, int timeout_ms)
     struct waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     if (MQTTAsync_isConnected(c->client))
         disconnect(c, &w, timeout_ms);
-    MQTTAsync_destroy(&c->client); /* the last that may call back */
+    destroy_client(c);
     free_all(c);
     c->client = NULL;
 }
@@ -390,7 +490,7 @@ bool mqtt_probe(const struct component *component, const struct mqtt_broker_opti
         return false;
     c.options.cleansession = broker->version != MQTT_5;
     c.options.cleanstart = broker->version == MQTT_5;
-    bool ok = mqtt_connector_open(&c, NULL, err);
+    bool ok = mqtt_connector_open(&c, NULL, NULL, err);
     mqtt_connector_release(&c, 0);
     return ok;
 }

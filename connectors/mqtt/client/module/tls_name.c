@@ -1,21 +1,17 @@
-#include "connectors/mqtt/client/tls_name.h"
-
+/*
+ * The name in the broker's certificate. Paho checks it against the address it connects to, and reports another name
+ * like any broken connection. The modules are linked so that what it asks OpenSSL comes through here, and the name is
+ * tls.server_name where that is set.
+ */
 #include <MQTTClient.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include "connectors/mqtt/client/client.h"
 
-static bool wrong; /* guarded by Paho's lock */
-
-bool tls_name_was_wrong(void)
-{
-    bool was = wrong;
-    wrong = false;
-    return was;
-}
-
 #if PIPE_MQTT_DEFERRED_ACK /* linked with Paho's static library */
+
+static bool wrong; /* what was asked for last; guarded by Paho's lock */
 
 int __real_X509_check_host(X509 *certificate, const char *name, size_t len, unsigned flags, char **found);
 int __real_X509_check_ip_asc(X509 *certificate, const char *address, unsigned flags);
@@ -45,9 +41,8 @@ int __wrap_SSLSocket_setSocketForSSL(void *net, MQTTClient_SSLOptions *o, const 
 int __wrap_SSLSocket_connect(SSL *ssl, int socket, const char *host, int verify,
                              int (*on_error)(const char *, size_t, void *), void *context);
 
-static const char *configured_name(const void *context)
+static const char *configured_name(const struct mqtt_connector *c)
 {
-    const struct mqtt_connector *c = context;
     return c->broker->tls_server_name;
 }
 
@@ -63,8 +58,12 @@ int __wrap_SSLSocket_setSocketForSSL(void *net, MQTTClient_SSLOptions *o, const 
 int __wrap_SSLSocket_connect(SSL *ssl, int socket, const char *host, int verify,
                              int (*on_error)(const char *, size_t, void *), void *context)
 {
-    const char *name = configured_name(context);
-    return __real_SSLSocket_connect(ssl, socket, name ? name : host, verify, on_error, context);
+    struct mqtt_connector *c = context;
+    const char *name = configured_name(c);
+    wrong = false;
+    int rc = __real_SSLSocket_connect(ssl, socket, name ? name : host, verify, on_error, context);
+    c->tls_name_is_wrong = wrong;
+    return rc;
 }
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Publications that a broken connection leaves unsent, which Paho 1.3.12 frees twice or not at all (its issues 1194, 1474 and
- * 1621). The module is linked with these functions before its own.
+ * Publications that a broken connection leaves unsent, which Paho 1.3.12 frees twice or not at all (its issues 1194,
+ * 1474 and 1621). The module is linked with these functions before its own.
  */
 #include <sys/socket.h>
 
@@ -14,8 +14,8 @@ int __wrap_MQTTPacket_send_publish(void *publish, int dup, int qos, int retained
 void __wrap_MQTTAsync_NULLPublishCommands(void *client);
 
 /*
- * Under Paho's lock. It would free the payload of what could not be sent at once, and again with all that is under way. Told that
- * the rest is still to be written, it keeps the publication under way until it sees the closed socket.
+ * Under Paho's lock. It would free the payload of what could not be sent at once, and again with all that is under way.
+ * Told that the rest is still to be written, it keeps the publication under way until it sees the closed socket.
  */
 int __wrap_MQTTPacket_send_publish(void *publish, int dup, int qos, int retained, void *net, const char *client_id)
 {
@@ -26,7 +26,8 @@ int __wrap_MQTTPacket_send_publish(void *publish, int dup, int qos, int retained
     return TCP_INTERRUPTED;
 }
 
-/* It forgets topic and payload of what is still queued, as if they were also under way. Without persistence they never are. */
+/* It forgets topic and payload of what is still queued, as if they were also under way. Without persistence they never
+ * are. */
 void __wrap_MQTTAsync_NULLPublishCommands(void *client)
 {
     (void)client;
