@@ -594,6 +594,27 @@ def test_a_silent_client_is_dropped_after_its_keepalive_and_a_pinging_one_is_not
     assert pinging.send(b"\xc0\0").packet() == b"\xd0\0"
 
 
+def test_connect_timeout_is_for_all_of_connect_however_it_trickles_in(gateway):
+    """Or a few of these would take all the places that max_connections has."""
+    g = gateway('connect_timeout = "1s"\nmax_connections = 2').start()
+    slow, start = Wire(g.port), time.monotonic()
+    slow.socket.settimeout(0.2)
+    closed = False
+    for byte in connect_packet(b"d" * 100, 4):
+        try:
+            slow.send(bytes([byte]))
+            closed = slow.socket.recv(1) == b""
+        except TimeoutError:
+            continue
+        except OSError:
+            closed = True
+        if closed:
+            break
+    assert closed and 0.9 < time.monotonic() - start < 5
+    g.says("no CONNECT came within connect_timeout")
+    assert Wire(g.port).connect().send(publish(b'{"n": 1}', qos=1)).packet() == b"\x40\2\0\1"
+
+
 def test_who_connects_with_the_same_client_id_takes_over(gateway):
     g = gateway().start()
     first = Wire(g.port).connect(b"same")

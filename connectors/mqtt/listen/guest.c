@@ -16,10 +16,11 @@ enum {
     APART_STEP = 256 << 10,
 };
 
-struct mqtt_guest *mqtt_guest_new(int fd, const char *address)
+struct mqtt_guest *mqtt_guest_new(int fd, const char *address, int64_t now_us)
 {
     struct mqtt_guest *g = mem_zalloc(sizeof(*g));
     g->fd = fd;
+    g->since_us = now_us;
     snprintf(g->address, sizeof(g->address), "%s", address);
     return g;
 }
@@ -329,8 +330,10 @@ void mqtt_guest_enter(struct mqtt_hub *hub, struct mqtt_guest *g)
 int64_t mqtt_guest_deadline(const struct mqtt_guest *g)
 {
     int64_t patience = g->hub->options->listening.connect_timeout;
-    bool halts = !g->session || g->in.len > 0;
-    if (g->session && g->keepalive_us && (!halts || g->keepalive_us < patience))
+    if (!g->session)
+        return g->since_us + patience;
+    bool halts = g->in.len > 0;
+    if (g->keepalive_us && (!halts || g->keepalive_us < patience))
         return g->active_us + g->keepalive_us;
     return halts ? g->active_us + patience : INT64_MAX;
 }

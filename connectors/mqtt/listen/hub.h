@@ -213,6 +213,7 @@ struct mqtt_guest {
     struct mqtt_session *session; /* a reference; NULL before CONNECT */
     bool v5, full; /* full: its window is exhausted */
     uint32_t interest; /* epoll's */
+    int64_t since_us; /* it is here, and may take connect_timeout for its CONNECT, however it comes */
     int64_t active_us, keepalive_us;
     struct buffer in;  /* the beginning of a packet */
     uint32_t in_wants; /* its size, once known */
@@ -225,8 +226,8 @@ struct mqtt_guest {
     struct mqtt_will will;
 };
 
-/* A connection that was accepted. */
-struct mqtt_guest *mqtt_guest_new(int fd, const char *address);
+/* A connection that was accepted just now. */
+struct mqtt_guest *mqtt_guest_new(int fd, const char *address, int64_t now_us);
 void mqtt_guest_free(struct mqtt_guest *g);
 /* Into the hub's loop; takes what it brings along. */
 void mqtt_guest_enter(struct mqtt_hub *hub, struct mqtt_guest *g);

@@ -308,7 +308,7 @@ static void accept_guests(struct mqtt_hub *hub)
         getnameinfo((struct sockaddr *)&from, len, host, sizeof(host), port, sizeof(port),
                     NI_NUMERICHOST | NI_NUMERICSERV);
         snprintf(address, sizeof(address), "%s:%s", host, port);
-        struct mqtt_guest *g = mqtt_guest_new(fd, address);
+        struct mqtt_guest *g = mqtt_guest_new(fd, address, hub->now_us);
         if (atomic_fetch_add(&l->connections, 1) >= (unsigned)hub->options->listening.max_connections) {
             atomic_fetch_sub(&l->connections, 1);
             mqtt_hub_complain(hub, g, "turned away: max_connections are there");
@@ -359,7 +359,7 @@ static void check_deadlines(struct mqtt_hub *hub)
         next = g->next;
         int64_t deadline = mqtt_guest_deadline(g);
         if (deadline <= hub->now_us && has_unread(g)) {
-            g->active_us = hub->now_us;
+            g->active_us = g->since_us = hub->now_us;
             deadline = mqtt_guest_deadline(g);
         }
         if (deadline <= hub->now_us)
