@@ -36,8 +36,8 @@ static struct stream *all;
 static _Thread_local bool here;
 static _Thread_local bool polled;              /* since Paho last slept */
 static _Thread_local int64_t read_us;          /* when something was last read; 0: more than there was room for */
-static _Thread_local int first_fd = -1;        /* the socket that was read first since the last poll … */
-static _Thread_local unsigned char first_byte; /* … and what came of it */
+static _Thread_local int read_fd = -1;         /* the socket that was read last since the last poll … */
+static _Thread_local unsigned char first_byte; /* … and what came of it first */
 
 ssize_t __real_recv(int fd, void *to, size_t len, int flags);
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
@@ -86,11 +86,12 @@ static struct stream *find_or_add(int fd)
 int readahead_begin(const struct receiver *to)
 {
     here = true;
-    if (first_fd < 0 || first_byte != CONNACK_HEAD)
+    int fd = read_fd;
+    read_fd = -1; /* the next one may be that of a connection over TLS, of which nothing is read here */
+    if (fd < 0 || first_byte != CONNACK_HEAD)
         return -1;
-    struct stream *s = find_or_add(first_fd);
-    s->to = to;
-    return s->fd;
+    find_or_add(fd)->to = to;
+    return fd;
 }
 
 /* ---- what Paho asks for --------------------------------------------------------------------------------------------
@@ -150,8 +151,8 @@ static ssize_t receive(int fd, void *to, size_t len)
 ssize_t __wrap_recv(int fd, void *to, size_t len, int flags)
 {
     ssize_t n = here && !flags ? receive(fd, to, len) : __real_recv(fd, to, len, flags);
-    if (n > 0 && first_fd < 0) {
-        first_fd = fd;
+    if (n > 0 && read_fd != fd) {
+        read_fd = fd;
         first_byte = *(unsigned char *)to;
     }
     return n;
@@ -269,7 +270,7 @@ static bool is_for_input(const struct pollfd *fds, nfds_t count)
 
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
-    first_fd = -1;
+    read_fd = -1;
     if (!is_for_input(fds, count))
         return __real_poll(fds, count, timeout);
     return here ? poll_for_input(fds, count, timeout) : mqtt_poll(fds, count, timeout);
@@ -288,6 +289,8 @@ int __wrap_usleep(useconds_t us)
 int __wrap_close(int fd)
 {
     struct stream *gone = NULL;
+    if (read_fd == fd)
+        read_fd = -1;
     pthread_mutex_lock(&lock);
     for (struct stream **at = &all; *at && !gone; at = &(*at)->next)
         if ((*at)->fd == fd) {
