@@ -1,6 +1,8 @@
 """What goes wrong in a database while a pipeline runs: which row is to blame, what passes by itself, and what nobody but a person can mend."""
 
 import os
+import signal
+import socket
 
 import psycopg2
 import pytest
@@ -106,6 +108,35 @@ def test_a_type_that_is_changed_while_a_transaction_waits_for_the_table_is_notic
     change.commit()
     assert running.wait() == 1, running.stderr
     assert postgres.rows("SELECT count(*), sum(k)::integer FROM t") == [(100, sum(range(100)))]
+
+
+def test_a_second_signal_does_not_wait_for_dead_letters_that_cannot_be_written(postgres, pipeline):
+    postgres.rows("CREATE TABLE t (k integer CHECK (k <> 42), v text)")
+    nowhere = '[dead_letter]\ntype = "postgres"\nurl = "postgresql://127.0.0.1:1/none"\ntable = "letters"\ncreate = true\n'
+    p = pipeline(toml(postgres, "", WATCH) + nowhere)
+    put(p, "a.json", range(100))
+    running = p.start()
+    wait_until(lambda: "dead_letter: can't connect" in running.stderr)
+    running.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "draining" in running.stderr)
+    assert running.terminate(timeout=5) == 75, running.stderr
+    p.write(toml(postgres, "", WATCH))
+    running = p.start()
+    wait_until(lambda: count(postgres) == 99)
+    assert running.terminate() == 3, running.stderr
+
+
+def test_a_silent_host_does_not_keep_the_next_one_from_being_tried(postgres, pipeline):
+    """One without power refuses nothing."""
+    postgres.rows("CREATE TABLE t (k integer, v text)")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        p = pipeline(toml(postgres, SOON).replace("127.0.0.1:", f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:")
+                     .replace(f'/{postgres.name}"', f'/{postgres.name}?connect_timeout=1"'))
+        put(p, "a.json", range(100))
+        result = p.run()
+    assert result.code == 0, result
+    assert "no answer in time" in result.stderr
+    assert count(postgres) == 100
 
 
 def test_keys_that_only_a_collation_calls_equal_replace_each_other(postgres, pipeline):

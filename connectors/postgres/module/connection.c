@@ -194,10 +194,13 @@ static int64_t connect_timeout_us(PGconn *conn)
 static bool finish_connecting(struct sink *s, struct error *err)
 {
     struct pg_sink *pg = s->state;
+    struct pg_shared *shared = s->shared;
     int64_t deadline = clock_now_us(&clock_system) + connect_timeout_us(pg->conn);
     PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
     while (wanted != PGRES_POLLING_OK) {
         int64_t left = deadline - clock_now_us(&clock_system);
+        if (left <= 0)
+            atomic_fetch_add(&shared->silent_hosts, 1);
         if (left <= 0 || sink_stopping(s))
             return error_set(err, ERROR_RETRY, "can't connect to %s: no answer in time", PQhost(pg->conn));
         struct pollfd fd = {PQsocket(pg->conn), wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0};
@@ -233,20 +236,93 @@ static bool set_session(struct sink *s, struct error *err)
     return done;
 }
 
+/* Lists as libpq has them: "a,b,c". NULL: as the url and the environment say. */
+struct hosts {
+    char *host, *hostaddr, *port;
+};
+
+static PGconn *start_with(const struct sink *s, const struct hosts *hosts)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "pipe %s", s->component->config->pipeline.name);
+    const char *url = pg_options(s)->url;
+    /* What the url says comes later and wins, but for the encoding. A peer that vanished is noticed in a minute. */
+    const char *const keywords[] = {"fallback_application_name",
+                                    "keepalives_idle",
+                                    "keepalives_interval",
+                                    "keepalives_count",
+                                    "tcp_user_timeout",
+                                    "dbname",
+                                    "client_encoding",
+                                    "host",
+                                    "hostaddr",
+                                    "port",
+                                    NULL};
+    const char *const values[] = {
+        name, "30", "10", "3", "60000", url ? url : "", "UTF8", hosts->host, hosts->hostaddr, hosts->port, NULL};
+    return PQconnectStartParams(keywords, values, 1);
+}
+
+/* "a,b,c" from its entry number `first` on, all around: "b,c,a". */
+static char *turn_list(const char *list, unsigned first)
+{
+    unsigned count = 1;
+    for (const char *p = list; *p; p++)
+        count += *p == ',';
+    const char *start = list;
+    for (unsigned i = 0; i < first % count; i++)
+        start = strchr(start, ',') + 1;
+    struct buffer turned = {0};
+    buffer_printf(&turned, "%s", start);
+    if (start != list)
+        buffer_printf(&turned, ",%.*s", (int)(start - list - 1), list);
+    char *copy = mem_strdup(buffer_cstr(&turned));
+    buffer_release(&turned);
+    return copy;
+}
+
+static struct hosts turn_hosts(PGconn *conn, unsigned first)
+{
+    struct hosts turned = {0};
+    PQconninfoOption *options = PQconninfo(conn);
+    for (const PQconninfoOption *o = options; o && o->keyword; o++) {
+        char **list = strcmp(o->keyword, "host") == 0       ? &turned.host
+                      : strcmp(o->keyword, "hostaddr") == 0 ? &turned.hostaddr
+                      : strcmp(o->keyword, "port") == 0     ? &turned.port
+                                                            : NULL;
+        if (list && o->val)
+            *list = turn_list(o->val, first);
+    }
+    PQconninfoFree(options);
+    return turned;
+}
+
+/* libpq goes on to the next of several hosts where one refuses, but not (when it does not block) where one is silent: a
+ * machine without power. So the next try begins behind it. */
+static PGconn *start(const struct sink *s)
+{
+    struct pg_shared *shared = s->shared;
+    unsigned silent = atomic_load(&shared->silent_hosts);
+    PGconn *conn = start_with(s, &(struct hosts){0});
+    if (!conn || silent == 0)
+        return conn;
+    struct hosts turned = turn_hosts(conn, silent);
+    if ((turned.host && strchr(turned.host, ',')) || (turned.hostaddr && strchr(turned.hostaddr, ','))) {
+        PQfinish(conn);
+        conn = start_with(s, &turned);
+    }
+    free(turned.host);
+    free(turned.hostaddr);
+    free(turned.port);
+    return conn;
+}
+
 bool pg_connect(struct sink *s, struct error *err)
 {
     struct pg_sink *pg = s->state;
     if (!check_url(pg_options(s)->url, err))
         return false;
-    char name[64];
-    snprintf(name, sizeof(name), "pipe %s", s->component->config->pipeline.name);
-    /* What the url says comes later and wins, but for the encoding. A peer that vanished is noticed in a minute. */
-    const char *const keywords[] = {
-        "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
-        "tcp_user_timeout",          "dbname",          "client_encoding",     NULL};
-    const char *const values[] = {name,   "30", "10", "3", "60000", pg_options(s)->url ? pg_options(s)->url : "",
-                                  "UTF8", NULL};
-    pg->conn = PQconnectStartParams(keywords, values, 1);
+    pg->conn = start(s);
     if (!pg->conn)
         return error_set(err, ERROR_RETRY, "can't connect: out of memory");
     PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);

@@ -14,6 +14,7 @@
 
 #include <libpq-fe.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "connectors/postgres/postgres.h"
 #include "pipeline/base/buffer.h"
@@ -105,6 +106,7 @@ struct pg_shared {
     enum pg_routing routing;
     uint32_t connections;
     bool no_positions; /* replace, or exactly_once = false */
+    atomic_uint silent_hosts; /* how often connecting timed out: the hosts of the url are tried from this one on */
 };
 
 /* How many ranges were inserted for a partition since its last merge. */
