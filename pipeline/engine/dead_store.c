@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "pipeline/base/log.h"
 #include "pipeline/engine/engine.h"
@@ -120,14 +121,13 @@ static bool write_once(struct dead_store *d, const struct letters *l, struct err
 /* Sleeps a little before the next try; false when the run is over. */
 static bool pause_before_retry(struct dead_store *d, unsigned tries, const struct error *err)
 {
+    enum { LOOK_UP_NS = 100000000, FIRST_S = 1, LATER_S = 10 };
     if (tries == 1)
         log_warn(d->sink.component->name, "%s; trying again", err->text);
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += tries < 10 ? 1 : 10;
-    pthread_mutex_lock(&d->lock);
-    pthread_cond_timedwait(&d->arrived, &d->lock, &until);
-    pthread_mutex_unlock(&d->lock);
+    const struct clock *clock = d->engine->clock;
+    int64_t until = clock_now_us(clock) + INT64_C(1000000) * (tries < 10 ? FIRST_S : LATER_S);
+    while (clock_now_us(clock) < until && !atomic_load(&d->engine->stop_now))
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_UP_NS}, NULL);
     return !atomic_load(&d->engine->stop_now);
 }
 
@@ -149,6 +149,8 @@ static bool write_letters(struct dead_store *d, const struct letters *l)
             close_store(d);
             if (has_time_left(d, since) && pause_before_retry(d, tries, &err))
                 continue;
+            if (atomic_load(&d->engine->stop_now))
+                return false; /* what is not in is read again by the next run */
         }
         engine_fail(d->engine, d->sink.component, &err);
         return false;
