@@ -10,11 +10,7 @@
 #include "pipeline/base/error.h"
 #include "pipeline/engine/config.h"
 
-enum {
-    KAFKA_ASK_MS = 5000,      /* how long a question to the brokers is waited for */
-    KAFKA_FAREWELL_MS = 5000, /* … and the answer to what is said at the end */
-    KAFKA_HURRIED_MS = 1000,  /* … when the run stops at once */
-};
+enum { KAFKA_ASK_MS = 5000 }; /* how long a question to the brokers is waited for */
 
 struct kafka_property {
     const char *name, *value; /* name NULL ends a list; value NULL: not set */

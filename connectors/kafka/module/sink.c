@@ -34,7 +34,7 @@ struct kafka_sink {
     struct output **written; /* since the last commit */
     uint32_t written_count, written_room;
     uint64_t outstanding; /* produced, and not reported on */
-    bool down;            /* it has been said that no broker answers */
+    bool down;            /* it has been said that brokers cannot be reached */
     bool failed;          /* since the last commit; failure says why */
     struct error failure;
 };
@@ -132,7 +132,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *sink)
     } else if (kafka_callback_kind((rd_kafka_resp_err_t)code, reason) == ERROR_STOP) {
         error_set(&err, ERROR_STOP, "%s", reason);
         fails(k, &err);
-    } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !k->down) {
+    } else if (!k->down && (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__SSL ||
+                            code == RD_KAFKA_RESP_ERR__RESOLVE)) {
         log_warn(k->sink->component->name, "%s; trying again", reason);
         k->down = true;
     }

@@ -19,6 +19,9 @@ enum {
     LOOK_MS = 100,             /* … for so long */
     DOWN_LIMIT_US = 300000000, /* batch mode: no broker answers */
     FENCED_AGAIN_US = 60000000,
+    HANDOVER_US = 30000000, /* how long a commit is waited for when partitions are given back, … */
+    FAREWELL_US = 5000000,  /* … in a drain, … */
+    HURRIED_US = 1000000,   /* … and when the run stops at once */
 };
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
@@ -376,9 +379,16 @@ static void kafka_settled(struct lane *lane, struct partition *partition, uint64
     kafka_part_measure(lane_state(lane), p);
 }
 
+/* A batch that has come to its end waits for its brokers as it did before: where they know it has been the next one
+ * begins.
+ */
 int64_t kafka_farewell_us(const struct kafka_source *k)
 {
-    return (lane_stopping_now(k->lane) ? KAFKA_HURRIED_MS : KAFKA_FAREWELL_MS) * INT64_C(1000);
+    if (lane_stopping_now(k->lane))
+        return HURRIED_US;
+    if (lane_stopping(k->lane))
+        return FAREWELL_US;
+    return k->closing ? DOWN_LIMIT_US : HANDOVER_US;
 }
 
 /* Leaves the group: calls back, what is settled is committed, the rest lost. false: the brokers did not answer in time.
