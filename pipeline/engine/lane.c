@@ -367,6 +367,7 @@ void lane_hand_on(struct lane *lane, struct batch *b, sink_mask sinks)
         lane_discard(lane, b);
         return;
     }
+    batch_shrink(b);
     settle_charge(lane, b);
     b->number = lane->next_number++;
     submit(lane, b, sinks);

@@ -215,8 +215,26 @@ static void follow(struct value *values, uint32_t count, const char *old, size_t
     }
 }
 
+static void shrink_values(struct value **values, uint32_t count)
+{
+    if (*values)
+        *values = mem_realloc(*values, (count + 1) * sizeof(**values));
+}
+
+static void shrink_meta(struct record_meta *m, uint32_t count)
+{
+    shrink_values(&m->key, count);
+    shrink_values(&m->timestamp, count);
+    shrink_values(&m->headers, count);
+    shrink_values(&m->properties, count);
+    shrink_values(&m->topic, count);
+    if (m->delivery)
+        m->delivery = mem_realloc(m->delivery, count + 1);
+}
+
 void batch_shrink(struct batch *b)
 {
+    shrink_meta(&b->meta, b->record_count);
     size_t size = chunk_size(b->len);
     if (size * 4 > b->capacity)
         return;
@@ -234,8 +252,10 @@ void batch_shrink(struct batch *b)
 size_t batch_memory(const struct batch *b)
 {
     const struct record_meta *m = &b->meta;
-    size_t values = (m->key != NULL) + (m->timestamp != NULL) + (m->headers != NULL) + (m->properties != NULL) + (m->topic != NULL);
-    return b->len + b->record_capacity * sizeof(struct record) + b->record_count * values * sizeof(struct value) +
+    size_t values =
+        (m->key != NULL) + (m->timestamp != NULL) + (m->headers != NULL) + (m->properties != NULL) + (m->topic != NULL);
+    return sizeof(*b) + b->capacity + BATCH_PADDING + b->record_capacity * sizeof(struct record) +
+           b->span_capacity * sizeof(struct span) + b->record_count * values * sizeof(struct value) +
            arena_bytes(&b->texts);
 }
 

@@ -114,7 +114,8 @@ bool batch_drop_bytes(struct batch *b);
 
 /* Grows bytes; pointers into it move. Only before lane_emit. */
 void batch_reserve(struct batch *b, size_t capacity);
-/* Moves little content out of a large chunk, so that a trickle does not hold megabytes; meta values that point into bytes follow. Only before anybody else does. */
+/* Moves little content out of a large chunk, so that a trickle does not hold megabytes; meta values that point into bytes follow. Only before anybody else does.
+ * Meta arrays lose what is behind the last record. */
 void batch_shrink(struct batch *b);
 /* Raw bytes, records and meta: what the batch itself takes of the budget, beside what is made of it. */
 size_t batch_memory(const struct batch *b);

@@ -13,7 +13,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from conftest import SEEDS, is_sanitized, peak_memory, wait_until
+from conftest import OUTAGE, SEEDS, is_sanitized, peak_memory, wait_until
 from postgres_server import free_port
 
 FIELDS = "SELECT n, meta.topic AS topic, meta.qos AS qos, meta.retain AS retain, meta.key AS client, meta.properties AS properties FROM input"
@@ -317,17 +317,19 @@ def test_a_drain_acknowledges_what_it_has_taken(gateway, postgres):
 
 
 class Device(threading.Thread):
-    """Publishes numbers with QoS 1 or 2 and remembers what was acknowledged; after a break it comes back and sends again what was not."""
+    """Publishes numbers with QoS 1 or 2, as fast as it may or at a pace, and remembers what was acknowledged; after a break it comes back and sends
+    again what was not."""
 
-    def __init__(self, port, name, numbers, qos, window=200):
+    def __init__(self, port, name, numbers, qos, window=200, per_second=float("inf")):
         super().__init__(daemon=True)
-        self.port, self.name, self.qos, self.window = port, name, qos, window
+        self.port, self.name, self.qos, self.window, self.per_second = port, name, qos, window, per_second
         self.waiting = list(numbers)
         self.sent, self.received, self.acknowledged = {}, {}, set()  # id → number; QoS 2: with PUBREC, to be released
-        self.next_id, self.started_over = 1, 0
+        self.next_id, self.published = 1, 0
         self.stopped = False
 
     def run(self):
+        self.began = time.monotonic()
         while not self.is_done() and not self.stopped:
             try:
                 self.session()
@@ -336,6 +338,9 @@ class Device(threading.Thread):
 
     def is_done(self):
         return not self.waiting and not self.sent and not self.received
+
+    def is_due(self):
+        return self.published < (time.monotonic() - self.began) * self.per_second
 
     def session(self):
         w = Wire(self.port).connect(self.name.encode(), version=4, clean=False)
@@ -346,12 +351,16 @@ class Device(threading.Thread):
             w.send(b"\x62\2" + struct.pack(">H", id))
         while not self.is_done():
             burst = b""
-            while self.waiting and len(self.sent) + len(self.received) < self.window:
+            while self.waiting and self.is_due() and len(self.sent) + len(self.received) < self.window:
+                self.published += 1
                 id = self.next_id
                 self.next_id = id % 65535 + 1
                 self.sent[id] = self.waiting.pop(0)
                 burst += publish(b'{"n": %d}' % self.sent[id], qos=self.qos, id=id, v5=False)
             w.send(burst)
+            if not self.sent and not self.received:
+                time.sleep(0.001)
+                continue
             p = w.packet()
             if len(p) < 4:
                 raise OSError("closed")
@@ -409,6 +418,35 @@ def test_killed_under_load_every_qos_2_message_is_stored_exactly_once(gateway, p
     count = kill_under_load(g, postgres, seed, 2, ack=ack)
     wait_until(lambda: postgres.value("SELECT count(*) FROM t") >= count)
     assert postgres.rows("SELECT count(*), count(DISTINCT n) FROM t") == [(count, count)]
+
+
+@pytest.mark.outage
+@pytest.mark.parametrize("ack", ["delivered", "spooled"])
+def test_while_the_database_is_down_devices_wait_or_are_served_by_the_spool_and_every_message_is_stored_once(gateway, postgres, ack, record_property):
+    g = into_postgres(gateway, postgres, f'ack = "{ack}"', memory="32MiB").start()
+    count, devices = int(10_000 * (OUTAGE + 3)), 4
+    threads = [Device(g.port, f"d{i}", range(i, count, devices), 1, per_second=10_000 / devices) for i in range(devices)]
+    for t in threads:
+        t.start()
+    wait_until(lambda: postgres.value("SELECT count(*) FROM t") > 0)
+    postgres.forget_connection()
+    postgres.server.stop()
+    time.sleep(1)  # what was committed before is acknowledged
+    before = sum(len(t.acknowledged) for t in threads)
+    time.sleep(OUTAGE)
+    after = sum(len(t.acknowledged) for t in threads)
+    assert before < count, "everything was delivered before the database went away: this machine needs more messages"
+    assert after > before if ack == "spooled" else after == before
+    postgres.server.start()
+    for t in threads:
+        t.join(120)
+        assert t.is_done()
+    wait_until(lambda: postgres.value("SELECT count(*) FROM t") >= count)
+    assert postgres.rows("SELECT count(*), count(DISTINCT n) FROM t") == [(count, count)]
+    peak = peak_memory(g.running)
+    g.drain()
+    record_property("MiB", peak)
+    assert is_sanitized() or peak < 64
 
 
 def test_a_session_outlives_the_process(gateway):

@@ -86,20 +86,6 @@ static void settle_texts(const struct batch *b, struct value *values)
             values[i].ptr = b->bytes + values[i].i;
 }
 
-/* From now on the budget counts what the records have: no room behind them. */
-static void trim(struct value **values, uint32_t count)
-{
-    if (*values)
-        *values = mem_realloc(*values, (count + 1) * sizeof(**values));
-}
-
-static void trim_meta(struct batch *b)
-{
-    trim(&b->meta.timestamp, b->record_count);
-    trim(&b->meta.key, b->record_count);
-    trim(&b->meta.headers, b->record_count);
-}
-
 static void emit(struct kafka_source *k, struct kafka_part *p, bool more)
 {
     struct batch *b = p->batch;
@@ -109,7 +95,6 @@ static void emit(struct kafka_source *k, struct kafka_part *p, bool more)
     b->more = more;
     b->read_at = lane_clock(k->lane)->wall_us(lane_clock(k->lane)) - PG_EPOCH_SECS * USECS_PER_SEC;
     batch_shrink(b);
-    trim_meta(b);
     settle_texts(b, b->meta.key);
     settle_texts(b, b->meta.headers);
     p->emitted = p->span_first = b->spans[0].next = p->position;
