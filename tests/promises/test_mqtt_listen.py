@@ -2,7 +2,9 @@
 
 import json
 import random
+import signal
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -632,6 +634,15 @@ def test_a_silent_client_is_dropped_after_its_keepalive_and_a_pinging_one_is_not
     assert pinging.send(b"\xc0\0").packet() == b"\xd0\0"
 
 
+def test_a_device_without_a_keepalive_that_is_gone_is_found_out_by_tcp(gateway):
+    """Which asks after two hours: here only whether the clock for it runs."""
+    g = gateway().start()
+    w = Wire(g.port).connect(b"forever", keepalive=0)
+    ours, theirs = (f"0100007F:{port:04X}" for port in (g.port, w.socket.getsockname()[1]))
+    lines = [line.split() for line in open("/proc/net/tcp") if ours in line and theirs in line]
+    assert [timer[:2] for _, local, remote, _, _, timer, *_ in lines if local == ours] == ["02"], lines
+
+
 def test_connect_timeout_is_for_all_of_connect_however_it_trickles_in(gateway):
     """Or a few of these would take all the places that max_connections has."""
     g = gateway('connect_timeout = "1s"\nmax_connections = 2').start()
@@ -787,6 +798,29 @@ def test_devices_publish_over_tls_and_check_who_we_are(gateway, certificates):
     assert Wire(g.port).send(b"\x10\x0e\0\4MQTT\5\2\0\0\0\0\1a").is_closed()  # not TLS at all
     g.drain()
     assert [(m["n"], m["pad"]) for m in g.lines()] == [(n, n * 37 % 5000) for n in range(1000)] + [(1000, 1_500_000)]
+
+
+def test_what_tls_has_read_ahead_is_not_forgotten_while_a_window_is_full(gateway, certificates):
+    """The end of what a device has sent waits in TLS's memory, where no socket tells of it."""
+    d = certificates
+    g = gateway(f'tls.cert = "{d}/server.pem"\ntls.key = "{d}/server.key"\nwindow = 10\nconnect_timeout = "3s"').start()
+    for size in [140_000] * 3 + [132_500, 135_000, 137_500]:
+        w = Wire(g.port)
+        w.socket = ssl._create_unverified_context().wrap_socket(w.socket)
+        w.connect(b"device", version=4)
+        messages, count = b"", 0
+        while len(messages) < size:
+            count += 1
+            messages += publish(b'{"n": 1, "pad": "%s"}' % (b"x" * 200), qos=1, id=count, v5=False)
+        g.running.process.send_signal(signal.SIGSTOP)  # so that all of it is there at once
+        sender = threading.Thread(target=lambda: [w.send(messages[i:i + 9973]) for i in range(0, len(messages), 9973)])
+        sender.start()
+        sender.join(0.3)
+        g.running.process.send_signal(signal.SIGCONT)
+        assert len(w.receive(4 * count)) == 4 * count
+        sender.join()
+        w.socket.close()
+    g.drain()
 
 
 def test_with_tls_ca_only_devices_with_a_certificate_may_publish(gateway, certificates):

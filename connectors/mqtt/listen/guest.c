@@ -97,6 +97,16 @@ static ssize_t put(struct mqtt_guest *g, const char *data, size_t len)
     return g->tls ? g->hub->listener->tls->write(g->tls, data, len) : send(g->fd, data, len, MSG_NOSIGNAL);
 }
 
+/* What TLS has taken from the socket already epoll does not tell of. */
+static void read_again(struct mqtt_guest *g)
+{
+    if (g->again || !g->tls || !g->hub->listener->tls->pending(g->tls))
+        return;
+    g->again = true;
+    g->next_again = g->hub->again;
+    g->hub->again = g;
+}
+
 void mqtt_guest_balance(struct mqtt_guest *g)
 {
     if (g->fd < 0)
@@ -111,6 +121,8 @@ void mqtt_guest_balance(struct mqtt_guest *g)
         return;
     struct epoll_event event = {.events = interest, .data.ptr = g};
     epoll_ctl(g->hub->epoll_fd, EPOLL_CTL_MOD, g->fd, &event);
+    if (interest & ~g->interest & EPOLLIN)
+        read_again(g);
     g->interest = interest;
 }
 
@@ -235,11 +247,7 @@ static ssize_t get(struct mqtt_guest *g, char *to, size_t room)
     ssize_t n = 0;
     while (got < room && (n = tls->read(g->tls, to + got, room - got)) > 0)
         got += (size_t)n;
-    if (tls->pending(g->tls) && !g->again) {
-        g->again = true;
-        g->next_again = g->hub->again;
-        g->hub->again = g;
-    }
+    read_again(g);
     return got ? (ssize_t)got : n;
 }
 
@@ -320,11 +328,8 @@ void mqtt_guest_enter(struct mqtt_hub *hub, struct mqtt_guest *g)
         return;
     memcpy(to, g->in.data, len);
     take(g, to, len);
-    if (g->fd >= 0 && g->tls && hub->listener->tls->pending(g->tls) && !g->again) {
-        g->again = true;
-        g->next_again = hub->again;
-        hub->again = g;
-    }
+    if (g->fd >= 0)
+        read_again(g);
 }
 
 int64_t mqtt_guest_deadline(const struct mqtt_guest *g)

@@ -73,7 +73,9 @@ static bool bind_to(const struct addrinfo *a, int *out)
         return false;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on,
                sizeof(on)); /* the last run's connections may still be waiting for their end */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* guests inherit it */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* guests inherit these */
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on,
+               sizeof(on)); /* nobody else sees that one without a keepalive is gone */
     if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) {
         *out = fd;
         return true;
@@ -232,6 +234,14 @@ void mqtt_hub_complain(struct mqtt_hub *hub, const struct mqtt_guest *g, const c
     log_warn(l->component->name, "client %s%s%s: %s%s", id ? id : "", id ? " at " : "", g ? g->address : "", why, more);
 }
 
+/* Its hub shall not sleep on. */
+static void ring(struct mqtt_post *post)
+{
+    uint64_t one = 1;
+    ssize_t written = write(post->event_fd, &one, sizeof(one));
+    (void)written; /* full: it is readable anyway */
+}
+
 void mqtt_hub_pass_on(struct mqtt_hub *hub, struct mqtt_guest *g, uint32_t destination)
 {
     epoll_ctl(hub->epoll_fd, EPOLL_CTL_DEL, g->fd, NULL);
@@ -249,9 +259,7 @@ void mqtt_hub_pass_on(struct mqtt_hub *hub, struct mqtt_guest *g, uint32_t desti
     g->next = post->first;
     post->first = g;
     pthread_mutex_unlock(&post->lock);
-    uint64_t one = 1;
-    ssize_t written = write(post->event_fd, &one, sizeof(one));
-    (void)written; /* full: it is readable anyway */
+    ring(post);
 }
 
 static void take_post(struct mqtt_hub *hub)
@@ -347,7 +355,7 @@ static void bury(struct mqtt_hub *hub)
 static bool has_unread(const struct mqtt_guest *g)
 {
     char byte;
-    return recv(g->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    return (g->tls && g->hub->listener->tls->pending(g->tls)) || recv(g->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 static void check_deadlines(struct mqtt_hub *hub)
@@ -534,6 +542,8 @@ static void listen_settled(struct lane *lane, struct partition *p, uint64_t next
         g->dirty = false;
         mqtt_guest_flush(g);
     }
+    if (hub->again)
+        ring(&hub->listener->posts[hub->number]);
 }
 
 /* Everything is settled, or given up: guests have stayed for their acknowledgements. */
