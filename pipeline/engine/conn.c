@@ -394,6 +394,18 @@ static bool keep_positions(struct conn *c, struct output *const *outputs, uint32
     return ok || c->runner->keeps_positions; /* those are only a hint, for a start at which the sink is late */
 }
 
+/* The data is out there: as long as its positions cannot be written, they alone are tried again. Writing the data again would
+ * deliver it once for each attempt. */
+static bool keep_positions_at_last(struct conn *c, struct output *const *outputs, uint32_t count, struct error *err)
+{
+    while (!keep_positions(c, outputs, count, err))
+        if (err->kind != ERROR_RETRY || !back_off(c, err)) {
+            err->kind = ERROR_STOP;
+            return false;
+        }
+    return true;
+}
+
 static bool commit_group(struct conn *c, struct output *const *outputs, uint32_t count, struct error *err)
 {
     const struct sink_ops *ops = c->runner->ops;
@@ -411,7 +423,7 @@ static bool commit_group(struct conn *c, struct output *const *outputs, uint32_t
         counter_add(&stats->rows, c->held_rows);
         counter_add(&stats->bytes, c->held_bytes);
     }
-    return keep_positions(c, outputs, count, err);
+    return keep_positions_at_last(c, outputs, count, err);
 }
 
 static void count_rejections(const struct conn *c)
