@@ -69,6 +69,8 @@ static int list(struct state_work *w)
     struct state_list list = {.only = w->args->sink};
     buffer_printf(&list.out, "%-16s  %-16s  %-22s  %s\n", "SINK", "SOURCE", "RANGE", "PARTITION");
     fprintf(stderr, "state_dir %s, id %s\n", state_directory(w->state), state_id(w->state));
+    if (state_is_damaged(w->state))
+        fprintf(stderr, "part of its positions is damaged: what is missing here is delivered again\n");
     state_each_sink(w->state, list_sink, &list);
     int code = command_output(&list.out);
     for (uint32_t i = 0; i < w->cfg->count; i++)
@@ -167,14 +169,6 @@ static int reset(struct state_work *w)
 /* ---- adopt ---------------------------------------------------------------------------------------------------------
  */
 
-static bool is_uuid(const char *text)
-{
-    for (int i = 0; i < 36; i++)
-        if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
-            return false;
-    return text[36] == '\0';
-}
-
 static int adopt(struct state_work *w)
 {
     struct error err;
@@ -234,7 +228,7 @@ static int state(const struct command *c, const void *given, const struct text_l
         return usage_error(c, "state takes one of list, reset, adopt");
     uint32_t rest = operands->count - 1;
     const char *last = operands->items[operands->count - 1];
-    if (a->takes_uuid && (rest == 0 || !is_uuid(last)))
+    if (a->takes_uuid && (rest == 0 || !state_is_id(last)))
         return usage_error(c, "state adopt takes the UUID that the stored positions belong to");
     if (rest > (a->takes_uuid ? 2 : 1))
         return usage_error(c, "state %s takes a file", a->name);

@@ -38,11 +38,6 @@ void spool_quarantine(const char *directory, uint64_t number, const char *data, 
     free(path);
 }
 
-bool spool_log_identify(const char *directory, char id[37], struct error *err)
-{
-    return file_make_directories(directory, 0755, err) && state_read_or_make_id(directory, id, err);
-}
-
 /* ---- segments ------------------------------------------------------------------------------------------------------------ */
 
 static uint32_t head_crc(const struct spool_segment_head *h)
@@ -62,26 +57,36 @@ static struct spool_segment *add_segment(struct spool_log *l, const struct spool
     return &l->segments[l->count++];
 }
 
-/* A head that cannot be read costs only what it says: where the segment begins is in its name too. */
-static void read_segment(struct spool_log *l, uint64_t first)
+static bool head_is_good(const struct spool_segment_head *h)
+{
+    return memcmp(h->magic, magic, sizeof(magic)) == 0 && h->crc == head_crc(h);
+}
+
+/*
+ * A head that cannot be read costs only what it says: where the segment begins is in its name too. A file that cannot even be
+ * opened says nothing about what it holds: nothing is done to it.
+ */
+static bool read_segment(struct spool_log *l, uint64_t first, struct error *err)
 {
     struct spool_segment_head h;
     struct spool_segment s = {.first = first, .follows = first, .created_us = INT64_MIN};
     char *path = spool_segment_path(l->directory, first);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
-    if (fd >= 0 && fstat(fd, &st) == 0)
-        s.bytes = (uint64_t)st.st_size;
-    if (fd >= 0 && pread(fd, &h, sizeof(h), 0) == sizeof(h) && memcmp(h.magic, magic, sizeof(magic)) == 0 && h.crc == head_crc(&h)) {
+    bool ok = (fd >= 0 && fstat(fd, &st) == 0) || error_errno(err, errno, "cannot open %s", path);
+    s.bytes = ok ? (uint64_t)st.st_size : 0;
+    if (ok && pread(fd, &h, sizeof(h), 0) == sizeof(h) && head_is_good(&h)) {
         s.follows = h.follows <= first ? h.follows : first;
         s.created_us = h.created_us;
-    } else if (fd < 0 || s.bytes >= sizeof(h)) { /* a shorter one had just been begun */
-        log_error(NULL, "%s: the segment's head cannot be read%s%s", path, fd < 0 ? ": " : "", fd < 0 ? strerror(errno) : "");
+    } else if (ok && s.bytes >= sizeof(h)) { /* a shorter one had just been begun */
+        log_error(NULL, "%s: the segment's head cannot be read", path);
     }
     if (fd >= 0)
         close(fd);
     free(path);
-    add_segment(l, &s);
+    if (ok)
+        add_segment(l, &s);
+    return ok;
 }
 
 static int by_first(const void *a, const void *b)
@@ -90,29 +95,89 @@ static int by_first(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static bool list_segments(struct spool_log *l, struct error *err)
+/* The numbers that segments are named for, sorted; the caller frees. */
+static bool list_names(const char *directory, uint64_t **firsts, uint32_t *count, struct error *err)
 {
-    DIR *dir = opendir(l->directory);
+    uint32_t capacity = 0;
+    *firsts = NULL;
+    *count = 0;
+    DIR *dir = opendir(directory);
     if (!dir)
-        return error_errno(err, errno, "cannot read %s", l->directory);
-    uint64_t *firsts = NULL;
-    uint32_t count = 0, capacity = 0;
-    for (struct dirent *entry; (entry = readdir(dir));) {
+        return error_errno(err, errno, "cannot read %s", directory);
+    struct dirent *entry;
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
         if (strlen(entry->d_name) != NAME_DIGITS || strspn(entry->d_name, "0123456789") != NAME_DIGITS)
             continue;
-        if (count == capacity) {
+        if (*count == capacity) {
             capacity = capacity ? capacity * 2 : 64;
-            firsts = mem_realloc(firsts, capacity * sizeof(*firsts));
+            *firsts = mem_realloc(*firsts, capacity * sizeof(**firsts));
         }
-        firsts[count++] = strtoull(entry->d_name, NULL, 10);
+        (*firsts)[(*count)++] = strtoull(entry->d_name, NULL, 10);
     }
+    bool ok = errno == 0 || error_errno(err, errno, "cannot read %s", directory);
     closedir(dir);
-    if (count)
-        qsort(firsts, count, sizeof(*firsts), by_first);
-    for (uint32_t i = 0; i < count; i++)
-        read_segment(l, firsts[i]);
+    if (*count)
+        qsort(*firsts, *count, sizeof(**firsts), by_first);
+    return ok;
+}
+
+static bool list_segments(struct spool_log *l, struct error *err)
+{
+    uint64_t *firsts;
+    uint32_t count;
+    bool ok = list_names(l->directory, &firsts, &count, err);
+    for (uint32_t i = 0; ok && i < count; i++)
+        ok = read_segment(l, firsts[i], err);
     free(firsts);
-    return true;
+    return ok;
+}
+
+/* ---- identity ------------------------------------------------------------------------------------------------------------ */
+
+static bool id_in_head(const char *directory, uint64_t first, char id[37])
+{
+    struct spool_segment_head h;
+    char *path = spool_segment_path(directory, first);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool found = fd >= 0 && pread(fd, &h, sizeof(h), 0) == sizeof(h) && head_is_good(&h);
+    if (found)
+        memcpy(id, h.id, 37);
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return found && state_is_id(id);
+}
+
+/* The newest segment that knows. */
+static bool id_in_segments(const char *directory, char id[37])
+{
+    uint64_t *firsts;
+    uint32_t count;
+    struct error err;
+    bool found = false;
+    list_names(directory, &firsts, &count, &err);
+    for (uint32_t i = count; !found && i-- > 0;)
+        found = id_in_head(directory, firsts[i], id);
+    free(firsts);
+    return found;
+}
+
+/* Under another id the sinks' positions would be those of another spool, and everything delivered again. */
+bool spool_log_identify(const char *directory, char id[37], struct error *err)
+{
+    char told[37];
+    if (!file_make_directories(directory, 0755, err))
+        return false;
+    if (!id_in_segments(directory, told))
+        return state_read_or_make_id(directory, id, err);
+    char *path = file_join(directory, "id");
+    bool same = access(path, F_OK) == 0 && state_read_or_make_id(directory, id, err) && strcmp(id, told) == 0;
+    bool ok = same || file_replace(path, told, 36, err);
+    if (ok && !same)
+        log_warn(NULL, "%s was lost or damaged: it is written again as the segments have it", path);
+    memcpy(id, told, 37);
+    free(path);
+    return ok;
 }
 
 static bool remove_segment(const struct spool_log *l, uint64_t first)

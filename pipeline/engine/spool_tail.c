@@ -37,11 +37,12 @@ static size_t frame_bytes(const struct spool_head *h)
     return sizeof(*h) + (size_t)h->index_bytes + h->meta_bytes + h->body_bytes;
 }
 
-/* The next good head at or behind `offset`; UINT64_MAX: there is none. */
+/* The next good head at or behind `offset`; UINT64_MAX: there is none, or errno says why nobody knows. */
 static uint64_t find_head(struct window *w, uint64_t offset, uint64_t end)
 {
     const uint32_t wanted = SPOOL_FRAME_MAGIC;
     struct spool_head h;
+    errno = 0;
     for (; offset < end && end - offset >= sizeof(h); offset++) {
         const char *at = look(w, offset, sizeof(h));
         if (!at)
@@ -80,6 +81,8 @@ static bool walk(const char *directory, struct window *w, uint64_t end, bool kee
             continue;
         }
         uint64_t good = at ? find_head(w, offset + 1, end) : UINT64_MAX;
+        if (good == UINT64_MAX && errno)
+            return error_errno(err, errno, "cannot read the spool %s", directory);
         if (good == UINT64_MAX) {
             if (at && keep)
                 keep_aside(directory, w, t->next, offset, end);

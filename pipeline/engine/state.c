@@ -1,5 +1,6 @@
 #include "pipeline/engine/state.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +29,7 @@ struct state {
     pthread_mutex_t lock; /* journal_fd, buffer, sinks */
     struct buffer line;
     bool torn; /* the last append may have left half a line */
+    bool damaged;
     struct sink_positions *sinks;
 };
 
@@ -84,32 +87,50 @@ static bool make_id(char out[37], struct error *err)
     return true;
 }
 
+bool state_is_id(const char *text)
+{
+    for (int i = 0; i < 36; i++)
+        if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+            return false;
+    return text[36] == '\0';
+}
+
+enum { ID_FILE_MAX = 1 << 20 };
+
+static bool read_id(const char *path, char id[37], struct error *err)
+{
+    struct buffer text = {0};
+    bool ok = file_read_all(path, ID_FILE_MAX, &text, err);
+    while (text.len > 0 && isspace((unsigned char)text.data[text.len - 1]))
+        text.len--;
+    if (ok && (text.len != 36 || !state_is_id(buffer_cstr(&text))))
+        ok = error_set(err, ERROR_STOP,
+                       "%s is damaged: it should hold a UUID. Restore it, or remove it and adopt the stored "
+                       "positions with `pipe state adopt`",
+                       path);
+    if (ok)
+        memcpy(id, buffer_cstr(&text), 37);
+    buffer_release(&text);
+    return ok;
+}
+
 bool state_read_or_make_id(const char *directory, char id[37], struct error *err)
 {
     char *path = file_join(directory, "id");
-    struct buffer text = {0};
-    bool ok;
-    if (access(path, F_OK) == 0) {
-        ok = file_read_all(path, 64, &text, err);
-        if (ok && text.len >= 36) {
-            memcpy(id, text.data, 36);
-            id[36] = '\0';
-        } else if (ok) {
-            ok = error_set(err, ERROR_STOP,
-                           "%s is damaged: it should hold a UUID. Restore it, or remove it and adopt the stored "
-                           "positions with `pipe state adopt`",
-                           path);
-        }
-    } else {
-        ok = make_id(id, err) && file_replace(path, id, 36, err);
-    }
-    buffer_release(&text);
+    bool there = access(path, F_OK) == 0 || errno != ENOENT;
+    bool ok = there ? read_id(path, id, err) : make_id(id, err) && file_replace(path, id, 36, err);
     free(path);
     return ok;
 }
 
 /* ---- the journal ---------------------------------------------------------------------------------------------------
  */
+
+/*
+ * A line that says: what was missing before here is made good, or nothing was. `broken` is a line like any other that
+ * was not written by us: it keeps the damage in mind where the journal is written anew.
+ */
+static const char whole[] = "pipe positions 1", broken[] = "damaged";
 
 static struct positions *positions_for(struct state *s, const char *sink)
 {
@@ -159,17 +180,18 @@ static void decode_key(char *key)
     *to = '\0';
 }
 
-static void read_line(struct state *s, char *line)
+/* false: this is no line that was written. */
+static bool read_line(struct state *s, char *line)
 {
     size_t len = strlen(line);
     if (len < 10 || strtoul(line, NULL, 16) != crc32c(0, line + 9, len - 9))
-        return;
+        return false;
     char *fields[5], *rest = line + 9;
     for (int i = 0; i < 4; i++) {
         fields[i] = rest;
         rest = strchr(rest, '\t');
         if (!rest)
-            return;
+            return false;
         *rest++ = '\0';
     }
     fields[4] = rest;
@@ -180,22 +202,25 @@ static void read_line(struct state *s, char *line)
     else
         positions_add(p, fields[1], fields[4], SHARD_ALL,
                       (struct range){strtoull(fields[2], NULL, 10), strtoull(fields[3], NULL, 10)});
+    return true;
 }
 
-/* A line that is torn or damaged is passed over: it costs duplicates at most. */
+/* A line that is torn or damaged is passed over. */
 static bool read_journal(struct state *s, struct buffer *text, struct error *err)
 {
-    if (access(s->journal_path, F_OK) != 0)
-        return true;
-    if (!file_read_all(s->journal_path, (size_t)1 << 40, text, err))
+    if (access(s->journal_path, F_OK) == 0 && !file_read_all(s->journal_path, (size_t)1 << 40, text, err))
         return false;
+    bool torn = text->len == 0 || text->data[text->len - 1] != '\n';
+    s->damaged = torn;
     struct buffer line = {0};
     const char *at = text->data, *last = at + text->len;
     for (const char *end; at < last && (end = memchr(at, '\n', (size_t)(last - at))); at = end + 1) {
         buffer_clear(&line);
         buffer_add(&line, at, (size_t)(end - at));
-        buffer_cstr(&line);
-        read_line(s, line.data);
+        if (strcmp(buffer_cstr(&line), whole) == 0)
+            s->damaged = torn;
+        else
+            s->damaged |= !read_line(s, line.data);
     }
     buffer_release(&line);
     return true;
@@ -225,13 +250,47 @@ static bool open_journal(struct state *s, int flags, struct error *err)
 static bool compact(struct state *s, const struct buffer *now, struct error *err)
 {
     struct buffer text = {0};
+    buffer_printf(&text, "%s\n", s->damaged ? broken : whole);
     for (const struct sink_positions *sp = s->sinks; sp; sp = sp->next)
         positions_each(sp->positions, write_position, &(struct line_writer){&text, sp->sink});
-    bool same = now && s->journal_fd >= 0 && text.len == now->len &&
-                (text.len == 0 || memcmp(text.data, now->data, text.len) == 0);
+    bool same = now && s->journal_fd >= 0 && text.len == now->len && memcmp(text.data, now->data, text.len) == 0;
     bool ok = same || (file_replace(s->journal_path, text.data, text.len, err) && open_journal(s, 0, err));
     buffer_release(&text);
     return ok;
+}
+
+static void start_lines(struct state *s)
+{
+    buffer_clear(&s->line);
+    if (s->torn)
+        buffer_add_byte(&s->line, '\n'); /* what is half there must not swallow what comes */
+}
+
+/* All of it, or nothing: half of it on a disk that was full would be taken for damage. */
+static bool append_line_buffer(struct state *s, struct error *err)
+{
+    struct stat before;
+    if (s->line.len == 0)
+        return true;
+    if (fstat(s->journal_fd, &before) != 0)
+        return error_errno(err, errno, "cannot look at %s", s->journal_path);
+    if (file_write_all(s->journal_fd, s->line.data, s->line.len, s->journal_path, err)) {
+        s->torn = false;
+        return true;
+    }
+    s->torn |= ftruncate(s->journal_fd, before.st_size) != 0;
+    return false;
+}
+
+static bool begin_journal(struct state *s, struct error *err)
+{
+    struct stat st;
+    if (!open_journal(s, O_CREAT, err))
+        return false;
+    bool begun = fstat(s->journal_fd, &st) == 0 && st.st_size > 0;
+    buffer_clear(&s->line);
+    buffer_printf(&s->line, "%s\n", whole);
+    return begun || append_line_buffer(s, err);
 }
 
 /* A new directory gets its journal first: making the id puts both names on the disk. */
@@ -239,9 +298,10 @@ static bool read_or_make(struct state *s, struct error *err)
 {
     struct buffer journal = {0};
     char *id = file_join(s->directory, "id");
-    bool made = access(id, F_OK) != 0, there = made || access(s->journal_path, F_OK) == 0;
-    bool ok = (!there || open_journal(s, made ? O_CREAT : 0, err)) && state_read_or_make_id(s->directory, s->id, err) &&
-              read_journal(s, &journal, err) && compact(s, &journal, err);
+    bool made = access(id, F_OK) != 0, there = access(s->journal_path, F_OK) == 0;
+    bool ok = (made ? begin_journal(s, err) : !there || open_journal(s, 0, err)) &&
+              state_read_or_make_id(s->directory, s->id, err) && read_journal(s, &journal, err) &&
+              compact(s, &journal, err);
     free(id);
     buffer_release(&journal);
     return ok;
@@ -310,19 +370,6 @@ void state_each_sink(const struct state *s, void (*each)(void *arg, const char *
         each(arg, sp->sink, sp->positions);
 }
 
-static void start_lines(struct state *s)
-{
-    buffer_clear(&s->line);
-    if (s->torn)
-        buffer_add_byte(&s->line, '\n'); /* what is half there must not swallow what comes */
-}
-
-static bool append_line_buffer(struct state *s, struct error *err)
-{
-    s->torn = s->line.len && !file_write_all(s->journal_fd, s->line.data, s->line.len, s->journal_path, err);
-    return !s->torn;
-}
-
 bool state_append(struct state *s, const char *sink, const struct position *positions, uint32_t count,
                   struct error *err)
 {
@@ -330,6 +377,21 @@ bool state_append(struct state *s, const char *sink, const struct position *posi
     start_lines(s);
     for (uint32_t i = 0; i < count; i++)
         add_line(&s->line, sink, &positions[i], false);
+    bool ok = append_line_buffer(s, err);
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
+bool state_is_damaged(const struct state *s)
+{
+    return s->damaged;
+}
+
+bool state_made_good(struct state *s, struct error *err)
+{
+    pthread_mutex_lock(&s->lock);
+    start_lines(s);
+    buffer_printf(&s->line, "%s\n", whole);
     bool ok = append_line_buffer(s, err);
     pthread_mutex_unlock(&s->lock);
     return ok;
@@ -364,6 +426,7 @@ bool state_forget(struct state *s, const char *sink, const char *source, const c
 
 bool state_reset(struct state *s, const char *sink, struct error *err)
 {
+    s->damaged &= *sink != '\0';
     for (struct sink_positions *sp = s->sinks; sp; sp = sp->next)
         if (*sink == '\0' || strcmp(sp->sink, sink) == 0) {
             positions_free(sp->positions);

@@ -6,8 +6,8 @@
  *   positions       the journal below
  *   dead-letters.ndjson, control.sock, parts/  by other parts of the engine
  *
- * The journal keeps the positions of sinks that can't keep their own. One line a range, each with its CRC32C; a torn line is passed over. A line that is
- * lost with the machine's power costs duplicates, never data: a sink's data is durable before its position is appended.
+ * The journal keeps the positions of sinks that can't keep their own. One line a range, each with its CRC32C; a torn or damaged line is passed over. A line
+ * that is lost costs duplicates, never data: a sink's data is durable before its position is appended, and while something is lost no sink counts as new.
  */
 #ifndef PIPE_STATE_H
 #define PIPE_STATE_H
@@ -22,6 +22,12 @@ void state_close(struct state *s);
 
 const char *state_directory(const struct state *s);
 const char *state_id(const struct state *s); /* 36 characters */
+/* Lines of the journal are lost or cannot be read: who has no position may have had one. Stays so, also for later processes, until … */
+bool state_is_damaged(const struct state *s);
+/* … every sink has a position again, or the mark that it was started. */
+bool state_made_good(struct state *s, struct error *err);
+/* A UUID in its usual form, 36 characters. */
+bool state_is_id(const char *text);
 /* The UUID that DIRECTORY/id holds; one is made at the first use. */
 bool state_read_or_make_id(const char *directory, char id[37], struct error *err);
 

@@ -474,6 +474,53 @@ static void damage_before_good_frames_is_no_torn_end(void **state)
     finish(&r);
 }
 
+/* It may be another user's, or the process out of descriptors: what it holds is not known, so nothing is done to it. */
+static void a_segment_that_cannot_be_opened_stops_the_start_and_stays(void **state)
+{
+    (void)state;
+    struct rig r = rig_new(1 << 20);
+    put_all(&r, 0, 20, 10);
+    close_log(&r);
+    char aside[160], *path = spool_segment_path(r.directory, 0);
+    snprintf(aside, sizeof(aside), "%s/aside", r.scratch.path);
+    assert_int_equal(rename(path, aside), 0);
+    assert_int_equal(symlink(path, path), 0);
+    memset(&r.log, 0, sizeof(r.log));
+    assert_false(spool_log_open(&r.log, r.directory, 1 << 20, 0, &r.err));
+    assert_non_null(strstr(r.err.text, path));
+    spool_log_close(&r.log);
+    assert_int_equal(rename(aside, path), 0);
+    open_log(&r, 1 << 20, 0);
+    assert_int_equal(spool_log_next(&r.log), 20);
+    free(path);
+    finish(&r);
+}
+
+static void an_identity_that_is_lost_or_damaged_is_found_in_the_segments(void **state)
+{
+    (void)state;
+    struct rig r = rig_new(1 << 20);
+    put_all(&r, 0, 20, 10);
+    char id[37], path[160];
+    memcpy(id, r.log.id, sizeof(id));
+    snprintf(path, sizeof(path), "%s/id", r.directory);
+    int before = quiet();
+    for (int i = 0; i < 3; i++) {
+        close_log(&r);
+        if (i == 0)
+            unlink(path);
+        else
+            assert_true(file_replace(path, i == 1 ? "" : "123e4567-e89b-12d3-a456-426614174000", i == 1 ? 0 : 36, &r.err));
+        open_log(&r, 1 << 20, 0);
+        assert_string_equal(r.log.id, id);
+        close_log(&r);
+        open_log(&r, 1 << 20, 0);
+        assert_string_equal(r.log.id, id);
+    }
+    loud(before);
+    finish(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +535,8 @@ int main(void)
         cmocka_unit_test(a_tail_torn_at_any_byte_keeps_every_whole_frame),
         cmocka_unit_test(a_flipped_bit_costs_no_more_than_its_frame),
         cmocka_unit_test(damage_before_good_frames_is_no_torn_end),
+        cmocka_unit_test(a_segment_that_cannot_be_opened_stops_the_start_and_stays),
+        cmocka_unit_test(an_identity_that_is_lost_or_damaged_is_found_in_the_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
