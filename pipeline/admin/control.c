@@ -24,6 +24,8 @@ struct control {
 
 static const char socket_name[] = "control.sock";
 
+enum { ACCEPT_PAUSE_MS = 100 }; /* out of descriptors: the client stays in the queue */
+
 /* ---- one client ----------------------------------------------------------------------------------------------------
  */
 
@@ -94,8 +96,10 @@ static void *control_main(void *arg)
         if (fds[0].revents)
             return NULL;
         int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0)
+        if (fd < 0) {
+            poll(fds, 1, ACCEPT_PAUSE_MS);
             continue;
+        }
         serve(c, fd);
         close(fd);
     }

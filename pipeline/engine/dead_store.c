@@ -40,6 +40,13 @@ struct dead_store {
 
 /* ---- writing: the store's own thread ------------------------------------------------------------------------------------- */
 
+static void close_store(struct dead_store *d)
+{
+    if (d->sink_open && d->sink.ops->close)
+        d->sink.ops->close(&d->sink);
+    d->sink_open = false;
+}
+
 static bool open_store(struct dead_store *d, struct error *err)
 {
     if (d->sink_open)
@@ -47,14 +54,10 @@ static bool open_store(struct dead_store *d, struct error *err)
     if (d->sink.ops->open && !d->sink.ops->open(&d->sink, err))
         return false;
     d->sink_open = true;
-    return d->binding.program || !d->sink.ops->bind || d->sink.ops->bind(&d->sink, &d->binding, err);
-}
-
-static void close_store(struct dead_store *d)
-{
-    if (d->sink_open && d->sink.ops->close)
-        d->sink.ops->close(&d->sink);
-    d->sink_open = false;
+    if (d->binding.program || !d->sink.ops->bind || d->sink.ops->bind(&d->sink, &d->binding, err))
+        return true;
+    close_store(d);
+    return false;
 }
 
 void dead_rows_to_slice(struct value (*rows)[DEAD_COLUMNS], uint32_t first, uint32_t count, struct arena *arena, struct slice *s)

@@ -3,12 +3,14 @@
 import contextlib
 import json
 import re
+import signal
 import sqlite3
 import subprocess
 
 import pytest
 
 from conftest import wait_until
+from disks import fill, small_disk  # noqa: F401
 
 TOML = """
 [pipeline]
@@ -261,6 +263,21 @@ def test_dead_letters_that_nobody_takes_end_the_run_when_their_time_is_over(pipe
     assert "dead_letter" in result.stderr
     p.write(TOML)
     assert p.run().code == 3, "nothing was acknowledged: the letter is read again"
+
+
+def test_dead_letters_without_room_hold_up_the_run_but_not_its_end(pipeline, small_disk):  # noqa: F811
+    p = pipeline(TOML + f'[dead_letter]\npath = "{small_disk}/dead.ndjson"\n')
+    feed(p, ['{"k":%d}' % i for i in range(1000)] + ["bad"])
+    fill(small_disk)
+    running = p.start()
+    wait_until(lambda: "No space left" in running.stderr)
+    for said in ("draining", "stopping now"):
+        running.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: said in running.stderr)
+    assert running.wait(5) == 75, running.stderr
+    (small_disk / "filler").unlink()
+    assert p.run().code == 3
+    assert len((small_disk / "dead.ndjson").read_text().splitlines()) == 1
 
 
 # ---- trying again ---------------------------------------------------------------------------------------------------
