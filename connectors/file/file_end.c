@@ -43,6 +43,8 @@ static bool read_before(int fd, uint64_t end, char *data, size_t most, uint64_t 
     *len = (size_t)(end - *from);
     for (size_t done = 0; done < *len;) {
         ssize_t n = pread(fd, data + done, *len - done, (off_t)(*from + done));
+        if (n == 0)
+            errno = EIO; /* it is shorter than it was */
         if (n == 0 || (n < 0 && errno != EINTR))
             return false;
         done += n > 0 ? (size_t)n : 0;
@@ -77,6 +79,16 @@ static bool is_mark(enum compression how, const char *at, size_t len, uint64_t o
     return is;
 }
 
+/* The first mark, or the beginning of it: nothing of this file was ever committed. */
+static bool is_only_begun(enum compression how, const char *data, size_t len)
+{
+    struct buffer mark = {0};
+    file_end_mark(how, 0, &mark);
+    bool begun = memcmp(data, mark.data, len < mark.len ? len : mark.len) == 0;
+    buffer_release(&mark);
+    return begun;
+}
+
 /* Blocks overlap by the length of a mark, so that none is cut in two. */
 static bool find_mark(int fd, enum compression how, uint64_t *end)
 {
@@ -87,10 +99,12 @@ static bool find_mark(int fd, enum compression how, uint64_t *end)
         ok = read_before(fd, at, block, BLOCK, &from, &len);
         char first = how == COMPRESSION_ZSTD ? 0x5E : 0x1f;
         for (size_t i = len; ok && !found && i-- > 0;)
-            if (block[i] == first && is_mark(how, block + i, len - i, from + i, &mark_len)) {
+            if (from + i > 0 && block[i] == first && is_mark(how, block + i, len - i, from + i, &mark_len)) {
                 *end = from + i + mark_len;
                 found = true;
             }
+        if (ok && !found && from == 0 && is_only_begun(how, block, len))
+            *end = 0;
         if (found || len < BLOCK)
             break;
     }
@@ -108,7 +122,7 @@ static bool move_away(int fd, const char *path, uint64_t from, uint64_t end, str
     while (ok && from < end) {
         size_t most = end - from < BLOCK ? (size_t)(end - from) : BLOCK;
         ssize_t n = pread(fd, block, most, (off_t)from);
-        ok = n > 0 ? file_write_all(out, block, (size_t)n, torn, err) : error_errno(err, errno, "cannot read %s", path);
+        ok = n > 0 ? file_write_all(out, block, (size_t)n, torn, err) : error_errno(err, n < 0 ? errno : EIO, "cannot read %s", path);
         from += n > 0 ? (uint64_t)n : 0;
     }
     ok = ok && (fdatasync(out) == 0 || error_errno(err, errno, "cannot write %s to disk", torn)) && file_sync_directory_of(torn, err);

@@ -161,10 +161,26 @@ static bool append_header(struct sink *s, struct error *err)
     return ok;
 }
 
+static bool append_mark(struct sink *s, struct error *err)
+{
+    struct file_sink *f = s->state;
+    struct buffer mark = {0};
+    file_end_mark((enum compression)options_of(s)->compression, f->size, &mark);
+    bool ok = append(s, mark.data, mark.len, err);
+    buffer_release(&mark);
+    return ok;
+}
+
+/* The first mark says where a new file has nothing yet: a kill may come before there is another one. */
+static bool begin_file(struct sink *s, struct error *err)
+{
+    return append_mark(s, err) && append_header(s, err);
+}
+
 static bool file_sink_write(struct sink *s, struct output *o, struct error *err)
 {
     struct file_sink *f = s->state;
-    if (!begin(s, err) || (f->size == 0 && !append_header(s, err)))
+    if (!begin(s, err) || (f->size == 0 && !begin_file(s, err)))
         return false;
     for (uint32_t i = 0; i < o->piece_count; i++)
         if (!append(s, o->pieces[i].bytes.data, o->pieces[i].bytes.len, err))
@@ -202,16 +218,6 @@ static void rotate(struct sink *s)
     if (!ok && !f->rotation_failed)
         log_warn(s->component->name, "%s; trying again after the next commit", err.text);
     f->rotation_failed = !ok;
-}
-
-static bool append_mark(struct sink *s, struct error *err)
-{
-    struct file_sink *f = s->state;
-    struct buffer mark = {0};
-    file_end_mark((enum compression)options_of(s)->compression, f->size, &mark);
-    bool ok = append(s, mark.data, mark.len, err);
-    buffer_release(&mark);
-    return ok;
 }
 
 static bool file_sink_commit(struct sink *s, struct output *const *outputs, uint32_t count, struct error *err)
