@@ -182,21 +182,20 @@ static int run_config(const struct run_args *given, const struct text_list *oper
 {
     struct run_args args = *given;
     struct problems problems = {.arena = arena};
+    int signal_fd = command_take_signals(); /* first: whoever stops it while it starts gets an exit code, too */
     const struct config *cfg = command_load(&args.config, operands, arena, &problems);
     if (cfg && args.once && add_once(&args, cfg, arena)) {
         problems = (struct problems){.arena = arena};
         cfg = command_load(&args.config, operands, arena, &problems);
     }
-    if (!cfg)
-        return EXIT_CONFIG;
-    if (args.preview)
-        cfg = preview_config(cfg, args.preview, arena);
     struct run run = {.args = &args};
-    int signal_fd = command_take_signals();
-    int code, restarts = 0;
-    do {
-        code = run_once(cfg, &run, signal_fd, &problems);
-    } while (run.outcome == OUTCOME_RESTART && restarts++ < 10);
+    int code = EXIT_CONFIG, restarts = 0;
+    if (cfg && args.preview)
+        cfg = preview_config(cfg, args.preview, arena);
+    if (cfg)
+        do {
+            code = run_once(cfg, &run, signal_fd, &problems);
+        } while (run.outcome == OUTCOME_RESTART && restarts++ < 10);
     close(signal_fd);
     return code;
 }

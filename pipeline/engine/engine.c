@@ -175,15 +175,22 @@ struct watch {
     int64_t next_tick_us;
 };
 
-static void take_signal(struct watch *w)
+bool signal_asks_to_stop(int signal_fd)
 {
     struct signalfd_siginfo info;
-    if (read(w->options->signal_fd, &info, sizeof(info)) != sizeof(info))
-        return;
-    struct engine *e = w->engine;
-    if (info.ssi_signo == SIGHUP) {
+    if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+        return false;
+    if (info.ssi_signo == SIGHUP)
         log_warn(NULL, "this version applies changes at the next start; SIGHUP is ignored");
-    } else if (atomic_load(&e->draining)) {
+    return info.ssi_signo != SIGHUP;
+}
+
+static void take_signal(struct watch *w)
+{
+    struct engine *e = w->engine;
+    if (!signal_asks_to_stop(w->options->signal_fd))
+        return;
+    if (atomic_load(&e->draining)) {
         log_warn(NULL, "stopping now: what is not delivered will be read again by the next run");
         engine_stop_now(e);
     } else {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "pipeline/base/log.h"
 #include "pipeline/engine/dead.h"
 #include "pipeline/engine/lane_mail.h"
 #include "pipeline/engine/resume.h"
@@ -49,8 +50,7 @@ static bool open_sinks(struct engine *e, const struct engine_options *o)
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&e->opened, &e->lock, &until);
-        struct pollfd fd = {.fd = o->signal_fd, .events = POLLIN};
-        if (e->sinks_opening && o->signal_fd >= 0 && poll(&fd, 1, 0) > 0)
+        if (e->sinks_opening && o->signal_fd >= 0 && signal_asks_to_stop(o->signal_fd))
             break;
     }
     bool opened = e->sinks_opening == 0 && !e->failed;
@@ -143,7 +143,7 @@ static bool start_sink(struct engine *e, uint32_t sink, const struct component *
         return true; /* where it starts is found out partition by partition, when they are taken over */
     if (was_started(e, sink, source))
         return true;
-    bool is_new = !r->one_commit && !r->component->sink_common->backfill && !positions_have_source(r->stored, source->name);
+    bool is_new = !state_is_damaged(e->state) && !r->one_commit && !r->component->sink_common->backfill && !positions_have_source(r->stored, source->name);
     return (!is_new || start_new_sink(e, sink, source, err)) && mark_started(e, sink, source, err);
 }
 
@@ -160,6 +160,8 @@ static bool load_positions(struct engine *e, struct error *err)
         for (uint32_t i = 0; i < e->sink_count; i++)
             if (e->plan->routes[k].reaches & (sink_mask)1 << i && !start_sink(e, i, e->plan->routes[k].source, err))
                 return false;
+    if (e->state && state_is_damaged(e->state) && !state_made_good(e->state, err))
+        return false;
     return !e->state || state_sync(e->state, err);
 }
 
@@ -234,12 +236,14 @@ bool start_parts(struct engine *e, const struct engine_options *o, struct proble
 {
     if (!e->without_state && !(e->state = state_open(e->cfg->pipeline.state_dir, err)))
         return false;
+    if (e->state && state_is_damaged(e->state))
+        log_warn(NULL, "%s/positions is damaged: what its lost lines had as delivered is read and delivered again", e->cfg->pipeline.state_dir);
     e->budget = budget_new(e->cfg->pipeline.memory);
     e->pool = pool_new(worker_count(e->cfg));
     if (!make_lanes(e, err) || !make_runners(e, err) || !(e->dead = dead_new(e, err)))
         return false;
     if (!open_sinks(e, o)) {
-        atomic_store(&e->stopped_early, true); /* unless something failed, which goes first */
+        atomic_store(&e->stopped_early, engine_is_finite(e)); /* unless something failed, which goes first */
         return false;
     }
     if (!make_plan(e, problems, err)) {

@@ -11,4 +11,7 @@
  */
 bool start_parts(struct engine *e, const struct engine_options *o, struct problems *problems, struct error *err);
 
+/* Takes a signal from the descriptor. false: there is none, or only one to apply changes. */
+bool signal_asks_to_stop(int signal_fd);
+
 #endif

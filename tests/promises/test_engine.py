@@ -9,6 +9,7 @@ import time
 import pytest
 
 from conftest import is_sanitized, wait_until
+from disks import fill, small_disk  # noqa: F401
 
 
 def files(sinks, source="", middle="", dead="", pipeline=""):
@@ -309,6 +310,59 @@ def test_a_sink_that_cannot_write_is_named_and_the_next_run_delivers_everything(
     assert [r["seq"] for r in written(p)] == list(range(1000))
 
 
+def test_positions_that_cannot_be_written_deliver_nothing_twice(pipeline, small_disk):  # noqa: F811
+    """The disk of state_dir is full, that of the data is not."""
+    p = pipeline(files(file_sink(more='retry.first = "10ms"\nretry.max = "10ms"'), 'mode = "watch"\nsettle = "0s"'))
+    (p.directory / "state").symlink_to(small_disk)
+    feed(p, "0.json", numbered(0, 10))
+    running = p.start()
+    wait_until(lambda: len(written(p)) == 10)
+    filler = fill(small_disk)
+    for i in range(1, 100):
+        feed(p, f"{i}.json", numbered(i * 10, 10))
+    wait_until(lambda: "positions: No space left" in running.stderr)
+    time.sleep(0.2)
+    filler.unlink()
+    wait_until(lambda: len(written(p)) >= 1000)
+    assert running.terminate() == 0, running.stderr
+    assert [r["seq"] for r in sorted(written(p), key=lambda r: r["seq"])] == list(range(1000))
+    assert p.run("--once").report["sources"]["in"]["read"] == 0
+
+
+@pytest.mark.parametrize("harm", [lambda out: out.unlink(), lambda out: os.truncate(out, 0)], ids=["deleted", "cut"])
+def test_a_file_that_is_deleted_or_cut_while_it_is_written_swallows_nothing(pipeline, harm):
+    p = pipeline(files(file_sink(more='retry.first = "10ms"'), 'mode = "watch"\nsettle = "0s"'))
+    letters = p.directory / "state/promises/dead-letters.ndjson"
+    running = p.start()
+    feed(p, "a.json", numbered(0, 10) + ["bad"])
+    wait_until(lambda: len(written(p)) == 10 and letters.exists() and dead_letters(p))
+    for file in (p.directory / "out/out.json", letters):
+        harm(file)
+    feed(p, "b.json", numbered(10, 10) + ["bad, too"])
+    wait_until(lambda: len(written(p)) == 10 and letters.exists() and dead_letters(p))
+    assert running.terminate() == 3, running.stderr
+    assert [r["seq"] for r in written(p)] == list(range(10, 20))
+    assert [letter["payload"] for letter in dead_letters(p)] == ["bad, too"]
+
+
+@pytest.mark.parametrize("damage", [lambda f: f.unlink(), lambda f: os.truncate(f, 0), lambda f: f.write_bytes(bytes(f.stat().st_size))],
+                         ids=["gone", "empty", "zeros"])
+def test_a_sink_whose_position_is_lost_is_not_taken_for_a_new_one(pipeline, damage):
+    """A new one would start where the others are."""
+    lite = '[sinks.lite]\ntype = "sqlite"\ninputs = ["in"]\npath = "lite.db"\ntable = "t"\ncreate = true\n'
+    p = pipeline(files(file_sink() + lite, source='[sources.in.columns]\nseq = "integer"\ntext = "text"'))
+    feed(p, "a.json", numbered(0, 10))
+    assert p.run().code == 0
+    (p.directory / "out/out.json").write_text("")
+    damage(p.directory / "state/promises/positions")
+    result = p.run()
+    assert result.code == 0, result
+    assert "positions is damaged" in result.stderr
+    assert [r["seq"] for r in written(p)] == list(range(10))
+    assert "damaged" not in p.run().stderr
+    assert len(written(p)) == 10
+
+
 # ---- the command line of a run ----------------------------------------------------------------------------------------
 
 
@@ -354,6 +408,21 @@ def test_sigterm_drains_a_stream_everything_read_is_delivered_and_the_exit_code_
     assert report["outcome"] == "complete"
     assert [r["seq"] for r in written(p)] == list(range(report["sources"]["in"]["read"]))
     conserved(report)
+
+
+def test_a_stream_that_is_stopped_while_it_starts_has_nothing_to_drain_and_sighup_does_not_stop_it(pipeline, tmp_path):
+    """A sink that opens slowly: its file is a pipe that nobody reads yet."""
+    os.mkfifo(tmp_path / "fifo")
+    sink = f'[sinks.out]\ntype = "file"\ninputs = ["in"]\npath = "{tmp_path}/fifo"\n'
+    p = pipeline('[pipeline]\nname = "stream"\n[sources.in]\ntype = "generate"\n' + sink)
+    running = p.start()
+    wait_until((p.directory / "state/stream/id").exists)
+    running.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "SIGHUP" in running.stderr)
+    running.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    with open(tmp_path / "fifo"):
+        assert running.wait(10) == 0, running.stderr
 
 
 def test_sigterm_in_a_batch_is_75_and_the_next_run_completes_it(pipeline):
