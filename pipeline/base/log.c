@@ -52,7 +52,33 @@ static void write_stderr(const char *data, size_t len)
     }
 }
 
-/* The inside of a JSON string. Bytes of invalid UTF-8 are the message's own affair: messages print records escaped. */
+/* Bytes of the character at `text`; 0: it is no UTF-8 (RFC 3629). */
+static size_t character_at(const unsigned char *text)
+{
+    unsigned char lead = text[0], second = lead ? text[1] : 0;
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xC2 || lead > 0xF4 || (lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
+        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
+        return 0;
+    size_t len = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    for (size_t i = 1; i < len; i++)
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+    return len;
+}
+
+/* A file's name may be any bytes; a line of the log is UTF-8. */
+static void replace_invalid(char *text)
+{
+    for (size_t len; *text; text += len ? len : 1) {
+        len = character_at((const unsigned char *)text);
+        if (!len)
+            *text = '?';
+    }
+}
+
+/* The inside of a JSON string. */
 static void add_json_text(struct buffer *b, const char *text)
 {
     for (; *text; text++) {
@@ -115,6 +141,7 @@ void log_line(enum log_level level, const char *component, const char *format, .
     va_start(args, format);
     vsnprintf(buffer_reserve(&text, (size_t)len + 1), (size_t)len + 1, format, args);
     va_end(args);
+    replace_invalid(text.data);
 
     pthread_mutex_lock(&log_lock);
     if (log_status_text[0])

@@ -62,6 +62,15 @@ static void machines_read_one_json_object_a_line(void **state)
     assert_non_null(strstr(line, "\"level\":\"info\",\"component\":\"line3\",\"message\":\"ok\"}\n"));
 }
 
+static void what_is_no_utf_8_in_a_message_does_not_spoil_the_line(void **state)
+{
+    (void)state;
+    log_setup(LOG_INFO, LOG_HUMAN);
+    capture();
+    log_info(NULL, "\xff\xfe a\xc3 \xc3\xbc \xe2\x82\xac \xed\xa0\x80 \xf0\x9f\x98\x80 \xf0\x9f");
+    assert_string_equal(captured_text() + 25, "info  ?? a? \xc3\xbc \xe2\x82\xac ??? \xf0\x9f\x98\x80 ??\n");
+}
+
 static void what_is_below_the_level_is_not_said(void **state)
 {
     (void)state;
@@ -121,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(people_read_time_level_component_and_message),
         cmocka_unit_test(machines_read_one_json_object_a_line),
+        cmocka_unit_test(what_is_no_utf_8_in_a_message_does_not_spoil_the_line),
         cmocka_unit_test(what_is_below_the_level_is_not_said),
         cmocka_unit_test(the_status_line_is_for_terminals_only),
         cmocka_unit_test(the_status_line_stays_below_the_log),
