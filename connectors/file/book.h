@@ -24,9 +24,10 @@ struct book_entry {
     uint32_t length; /* of the prefix that hash is of */
 
     /* of this run */
-    bool taken;       /* a file is being followed under it */
-    uint64_t refused; /* the inode of a file that looks like it but is not */
-    void *state;      /* the follower's: where it was in the file */
+    bool taken;        /* a file is being followed under it */
+    uint64_t refused;  /* the inode of a file that looks like it but is not */
+    void *state;       /* the follower's: where it was in the file */
+    int64_t missed_us; /* since when nothing is at its path; 0: something was */
 };
 
 struct book {

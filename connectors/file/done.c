@@ -30,6 +30,23 @@ static char *left_path(struct file_source *fs)
     return path;
 }
 
+/* A line holds one key: a file's name may have line ends of its own. */
+static void add_left_line(struct buffer *out, const char *key)
+{
+    for (; *key; key++)
+        buffer_add_byte(out, *key == '\n' ? '\r' : *key);
+    buffer_add_byte(out, '\n');
+}
+
+static uint64_t left_hash(const char *key)
+{
+    struct buffer line = {0};
+    add_left_line(&line, key);
+    uint64_t hash = hash64(line.data, line.len - 1, 0);
+    buffer_release(&line);
+    return hash;
+}
+
 static bool load_left(struct file_source *fs, struct error *err)
 {
     char *path = left_path(fs);
@@ -48,26 +65,51 @@ static bool load_left(struct file_source *fs, struct error *err)
 
 static bool is_left(const struct file_source *fs, const char *key)
 {
-    return key_set_has(&fs->left, hash64(key, strlen(key), 0));
+    return key_set_has(&fs->left, left_hash(key));
+}
+
+/* Appends all of it, durably, or nothing. */
+static bool append_to(const char *path, const struct buffer *text, struct error *err)
+{
+    struct stat before;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot open %s", path);
+    bool ok = fstat(fd, &before) == 0 || error_errno(err, errno, "cannot look at %s", path);
+    if (ok) {
+        ok = file_write_all(fd, text->data, text->len, path, err) &&
+             (fdatasync(fd) == 0 || error_errno(err, errno, "cannot sync %s", path));
+        if (!ok && ftruncate(fd, before.st_size) != 0)
+            error_wrap(err, "half a line is left");
+    }
+    close(fd);
+    return ok;
+}
+
+/* What could not be written is tried again whenever something is done. */
+static void write_left(struct file_source *fs)
+{
+    struct error err;
+    if (fs->left_unwritten.len == 0)
+        return;
+    char *list = left_path(fs);
+    bool ok = append_to(list, &fs->left_unwritten, &err);
+    if (ok)
+        buffer_clear(&fs->left_unwritten);
+    else if (!fs->left_failing)
+        log_error(fs->name,
+                  "%s; as long as it cannot be written, a later run may take a file with dead letters for done",
+                  err.text);
+    fs->left_failing = !ok;
+    free(list);
 }
 
 static void leave_alone(struct file_source *fs, const char *key)
 {
-    if (!key_set_add(&fs->left, hash64(key, strlen(key), 0)))
+    if (!key_set_add(&fs->left, left_hash(key)))
         return;
-    char *list = left_path(fs);
-    struct buffer line = {0};
-    struct error err;
-    buffer_printf(&line, "%s\n", key);
-    int fd = open(list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    bool ok = fd >= 0 ? file_write_all(fd, line.data, line.len, list, &err)
-                      : error_errno(&err, errno, "cannot open %s", list);
-    if (!ok)
-        log_error(fs->name, "%s", err.text);
-    if (fd >= 0)
-        close(fd);
-    buffer_release(&line);
-    free(list);
+    add_left_line(&fs->left_unwritten, key);
+    write_left(fs);
 }
 
 /* ---- moving --------------------------------------------------------------------------------------------------------
@@ -168,6 +210,7 @@ void file_done_flush(struct file_source *fs)
 {
     struct error err;
     bool safe = true;
+    write_left(fs);
     for (uint32_t i = 0; i < fs->gone_count; i++) {
         const char *path = fs->gone_paths[i];
         size_t directory = (size_t)(strrchr(path, '/') - path) + 1;
@@ -209,17 +252,18 @@ static void remove_marker(struct file_source *fs, const char *path)
     buffer_release(&marker);
 }
 
-/* Everything of this file is committed. Is it still the file that was read? Then it goes. */
-static void let_go(struct file_source *fs, const char *path, const char *key, uint64_t size, int64_t mtime_ns)
+/* Everything of this file is committed. Is it still the file that was read? Then it goes. false: it could not. */
+static bool let_go(struct file_source *fs, const char *path, const char *key, uint64_t size, int64_t mtime_ns,
+                   bool again)
 {
     struct stat st;
     struct error err;
     if (stat(path, &st) != 0 || (uint64_t)st.st_size != size || stat_mtime_ns(&st) != mtime_ns)
-        return;
+        return true;
     bool ok = true;
     switch ((enum file_on_done)fs->options->on_done) {
     case ON_DONE_KEEP:
-        return;
+        return true;
     case ON_DONE_DELETE:
         ok = unlink(path) == 0 || error_errno(&err, errno, "cannot delete %s", path);
         break;
@@ -227,12 +271,29 @@ static void let_go(struct file_source *fs, const char *path, const char *key, ui
         ok = move(fs, path, &err);
         break;
     }
-    if (!ok) {
+    if (ok) {
+        remove_marker(fs, path);
+        remember_gone(fs, path, key);
+    } else if (!again) {
         log_error(fs->name, "%s", err.text);
-        return;
     }
-    remove_marker(fs, path);
-    remember_gone(fs, path, key);
+    return ok;
+}
+
+static void enter(struct leaving *l, struct leaving **list)
+{
+    l->next = *list;
+    l->at = list;
+    if (l->next)
+        l->next->at = &l->next;
+    *list = l;
+}
+
+static void leave(struct leaving *l)
+{
+    *l->at = l->next;
+    if (l->next)
+        l->next->at = l->at;
 }
 
 void file_done_expect(struct file_source *fs, struct partition *p, const char *path, const struct file_identity *id)
@@ -241,24 +302,13 @@ void file_done_expect(struct file_source *fs, struct partition *p, const char *p
         return;
     struct leaving *l = mem_alloc(sizeof(*l));
     *l = (struct leaving){
-        .next = fs->leaving,
-        .at = &fs->leaving,
-        .path = mem_strdup(path),
-        .key = mem_strdup(p->key),
-        .size = id->size,
-        .mtime_ns = id->mtime_ns,
-    };
-    if (l->next)
-        l->next->at = &l->next;
-    fs->leaving = l;
+        .path = mem_strdup(path), .key = mem_strdup(p->key), .size = id->size, .mtime_ns = id->mtime_ns};
+    enter(l, &fs->leaving);
     p->source_state = l;
 }
 
 static void leaving_free(struct leaving *l)
 {
-    *l->at = l->next;
-    if (l->next)
-        l->next->at = l->at;
     free(l->path);
     free(l->key);
     free(l);
@@ -276,11 +326,14 @@ void file_done_settled(struct lane *lane, struct partition *p, uint64_t next)
     if (next < STREAM_END)
         return;
     p->source_state = NULL;
-    if (is_left(fs, l->key))
+    leave(l);
+    bool stays = is_left(fs, l->key);
+    if (stays)
         log_warn(fs->name, "%s stays where it is: records of it are in the dead letters", l->path);
+    if (stays || let_go(fs, l->path, l->key, l->size, l->mtime_ns, false))
+        leaving_free(l);
     else
-        let_go(fs, l->path, l->key, l->size, l->mtime_ns);
-    leaving_free(l);
+        enter(l, &fs->stuck);
     if (fs->ended && !fs->leaving)
         file_done_flush(fs);
 }
@@ -288,7 +341,18 @@ void file_done_settled(struct lane *lane, struct partition *p, uint64_t next)
 void file_done_again(struct file_source *fs, const char *path, const char *key, const struct file_identity *id)
 {
     if (fs->options->on_done != ON_DONE_KEEP && !is_left(fs, key))
-        let_go(fs, path, key, id->size, id->mtime_ns);
+        let_go(fs, path, key, id->size, id->mtime_ns, false);
+}
+
+void file_done_retry(struct file_source *fs)
+{
+    for (struct leaving *l = fs->stuck, *next; l; l = next) {
+        next = l->next;
+        if (let_go(fs, l->path, l->key, l->size, l->mtime_ns, true)) {
+            leave(l);
+            leaving_free(l);
+        }
+    }
 }
 
 bool file_is_done_dir(const struct file_source *fs, const char *path)
@@ -312,10 +376,18 @@ bool file_done_open(struct file_source *fs, struct error *err)
     return load_left(fs, err);
 }
 
+static void free_all(struct leaving *l)
+{
+    for (struct leaving *next; l; l = next) {
+        next = l->next;
+        leaving_free(l);
+    }
+}
+
 void file_done_close(struct file_source *fs)
 {
-    while (fs->leaving)
-        leaving_free(fs->leaving);
+    free_all(fs->leaving);
+    free_all(fs->stuck);
     for (uint32_t i = 0; i < fs->gone_count; i++) {
         free(fs->gone[i]);
         free(fs->gone_paths[i]);
@@ -323,4 +395,5 @@ void file_done_close(struct file_source *fs)
     free(fs->gone);
     free(fs->gone_paths);
     key_set_release(&fs->left);
+    buffer_release(&fs->left_unwritten);
 }

@@ -111,7 +111,7 @@ static bool adopt(struct tail *t, struct followed *f, struct book_entry *e, uint
     if (!state) {
         e->state = state = mem_zalloc(sizeof(*state));
         state->partition = lane_partition(t->fs->lane, e->key);
-        state->partition->file = mem_strdup(file_relative(t->fs->directory, f->path));
+        state->partition->file = file_name_text(file_relative(t->fs->directory, f->path));
         state->at = lane_settled(t->fs->lane, state->partition);
         if (state->at == UINT64_MAX)
             state->at = 0;
@@ -172,6 +172,7 @@ static enum follow read_bytes(struct tail *t, struct followed *f, struct follow_
     if (!resume(t, f, state, err))
         return FOLLOW_FAILED;
     enum stream_status status = STREAM_ON;
+    bool failed = false;
     uint64_t offset = s->framer.position, end = f->size;
     bool more = end - offset > TURN_BYTES;
     if (more)
@@ -182,11 +183,10 @@ static enum follow read_bytes(struct tail *t, struct followed *f, struct follow_
         if (!to)
             return FOLLOW_STOPPED;
         ssize_t n = read_at(f->fd, to, end - offset < room ? (size_t)(end - offset) : room, offset);
-        if (n < 0) {
+        failed = n < 0;
+        if (failed)
             error_errno(err, errno, "cannot read %s", f->path);
-            return FOLLOW_FAILED;
-        }
-        if (n == 0)
+        if (n <= 0)
             break;
         offset += (uint64_t)n;
         lane_count_bytes(t->fs->lane, (uint64_t)n);
@@ -195,14 +195,14 @@ static enum follow read_bytes(struct tail *t, struct followed *f, struct follow_
     }
     if (status == STREAM_STOPPED)
         return FOLLOW_STOPPED;
-    if (status == STREAM_OVER || (f->ending && !more)) {
+    if (status == STREAM_OVER || (f->ending && !more && !failed)) {
         f->unreadable = true;
         return stream_end(s, STREAM_OPEN) == STREAM_STOPPED ? FOLLOW_STOPPED : FOLLOW_ALL;
     }
     state->framer = s->framer;
     state->primed = s->primed;
     stream_pause(s);
-    return more ? FOLLOW_MORE : FOLLOW_ALL;
+    return failed ? FOLLOW_FAILED : more ? FOLLOW_MORE : FOLLOW_ALL;
 }
 
 enum follow follow_read(struct tail *t, struct followed *f, struct error *err)

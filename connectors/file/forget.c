@@ -59,6 +59,12 @@ static void consider(void *arg, const char *key, uint64_t lowest)
     char *path = file_join(fs->directory, relative);
     struct stat st;
     bool there = lstat(path, &st) == 0;
+    if (!there) { /* the text of a name that is no UTF-8? */
+        file_name_restore(relative);
+        free(path);
+        path = file_join(fs->directory, relative);
+        there = lstat(path, &st) == 0;
+    }
     bool another = there && fs->present.count > 0 && S_ISREG(st.st_mode) && glob_matches(fs->glob, path);
     if (there ? another : trusts_directory_of(f, path)) {
         if (f->count == f->capacity) {

@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "pipeline/base/arena.h"
 #include "pipeline/base/hash.h"
+#include "pipeline/event/convert.h"
 
 enum { HASH_DIGITS = 16 };
 
@@ -71,13 +74,45 @@ bool file_identify(int fd, const char *path, struct file_identity *out, struct e
     return true;
 }
 
+static void print_name(const char *name, struct buffer *out)
+{
+    for (struct str rest = str_of(name); rest.len > 0;) {
+        size_t valid = utf8_valid_prefix(rest);
+        buffer_add(out, rest.data, valid);
+        if (valid < rest.len)
+            buffer_printf(out, "%%%02X", (unsigned char)rest.data[valid++]);
+        rest = (struct str){rest.data + valid, rest.len - valid};
+    }
+}
+
+char *file_name_text(const char *name)
+{
+    struct buffer text = {0};
+    print_name(name, &text);
+    buffer_cstr(&text);
+    return text.data;
+}
+
+void file_name_restore(char *text)
+{
+    char *to = text;
+    for (unsigned byte; *text; *to++ = (char)byte) {
+        if (text[0] == '%' && strchr("89ABCDEF", text[1]) && text[1] && sscanf(text + 1, "%2X", &byte) == 1 &&
+            byte >= 0x80)
+            text += 3;
+        else
+            byte = (unsigned char)*text++;
+    }
+    *to = '\0';
+}
+
 void file_key_print(const char *relative, uint64_t hash, struct buffer *out)
 {
     static const char digits[] = "0123456789abcdef";
     char text[HASH_DIGITS + 1] = "#";
     for (int i = 0; i < HASH_DIGITS; i++)
         text[1 + i] = digits[hash >> (60 - 4 * i) & 15];
-    buffer_add(out, relative, strlen(relative));
+    print_name(relative, out);
     buffer_add(out, text, sizeof(text));
     buffer_cstr(out);
 }

@@ -24,6 +24,11 @@ struct file_identity {
 /* Reads what the identity needs: one pread for a small file, two for others. path: for errors. */
 bool file_identify(int fd, const char *path, struct file_identity *out, struct error *err);
 
+/* Names are any bytes, but keys and meta.file go where only UTF-8 may be: a byte that is none becomes %XX. malloc'd. */
+char *file_name_text(const char *name);
+/* In place: the name that file_name_text had. */
+void file_name_restore(char *text);
+
 /* RELATIVE-PATH#HASH, as it is stored; NUL-terminated. */
 void file_key_print(const char *relative, uint64_t hash, struct buffer *out);
 /* The path part's length of a stored key, and its hash. False: not such a key. */

@@ -25,6 +25,7 @@ enum {
     COUNT_AHEAD = 8,        /* files the counting walk is faster by */
     SETTLE_STEP_US = 20000, /* pending files are looked at together */
     FORGET_INTERVAL_US = 600000000,
+    DONE_RETRY_US = 1000000,
 };
 
 struct scan {
@@ -36,7 +37,7 @@ struct scan {
     bool scanning, scan_again;
     bool complete; /* the scan could read everything */
     uint32_t files;
-    int64_t forgotten_at;
+    int64_t forgotten_at, done_retry_at;
     enum visit result;
     struct error *err;
 };
@@ -306,13 +307,14 @@ static void on_event(void *arg, enum watch_event what, int descriptor, const cha
 static void wait_for_work(struct scan *s, int64_t scan_at)
 {
     stream_flush(&s->fs->stream, false);
-    if (s->fs->gone_count > 0)
+    if (s->fs->gone_count > 0 || s->fs->left_unwritten.len > 0)
         file_done_flush(s->fs);
     int64_t now = now_us(s), wait = pending_wait_us(&s->pending, now, wall_us(s));
     if (wait >= 0 && wait < SETTLE_STEP_US)
         wait = SETTLE_STEP_US;
-    if (s->watching && (wait < 0 || wait > scan_at - now))
-        wait = scan_at > now ? scan_at - now : 0;
+    int64_t until = s->fs->stuck && s->done_retry_at < scan_at ? s->done_retry_at : scan_at;
+    if (s->watching && (wait < 0 || wait > until - now))
+        wait = until > now ? until - now : 0;
     struct pollfd fd = {.fd = s->watch.fd, .events = POLLIN};
     lane_wait(s->fs->lane, s->watch.fd >= 0 ? &fd : NULL, s->watch.fd >= 0, wait);
 }
@@ -331,6 +333,14 @@ static bool rescan(struct scan *s, int64_t *scan_at)
     return true;
 }
 
+static void retry_done(struct scan *s)
+{
+    if (!s->fs->stuck || now_us(s) < s->done_retry_at)
+        return;
+    file_done_retry(s->fs);
+    s->done_retry_at = now_us(s) + DONE_RETRY_US;
+}
+
 static bool run(struct scan *s)
 {
     if (!scan_first(s))
@@ -342,6 +352,7 @@ static bool run(struct scan *s)
             s->result = VISIT_STOPPED;
             return false;
         }
+        retry_done(s);
         watch_read(&s->watch, on_event, s);
         if (s->result != VISIT_DONE || !visit_due(s))
             return false;

@@ -37,7 +37,7 @@ struct file_source_options {
 
 /* A file that is read but not yet settled, with something to be done then. */
 struct leaving {
-    struct leaving *next, **at; /* in file_source.leaving */
+    struct leaving *next, **at; /* in file_source.leaving, or .stuck */
     char *path, *key;
     uint64_t size;
     int64_t mtime_ns;
@@ -61,8 +61,11 @@ struct file_source {
 
     /* done.c */
     struct leaving *leaving;
-    struct key_set left; /* keys of files left alone because of dead letters, also in earlier runs */
-    char **gone;         /* keys of files that are deleted or moved, to be forgotten */
+    struct leaving *stuck;        /* settled, but could not be deleted or moved: tried again */
+    struct key_set left;          /* keys of files left alone because of dead letters, also in earlier runs */
+    struct buffer left_unwritten; /* lines for the list of them that the disk had no room for */
+    bool left_failing;
+    char **gone; /* keys of files that are deleted or moved, to be forgotten */
     char **gone_paths;
     uint32_t gone_count;
     bool ended;
@@ -87,6 +90,8 @@ void file_done_expect(struct file_source *fs, struct partition *p, const char *p
 /* It was settled in an earlier run, which did not come to this. */
 void file_done_again(struct file_source *fs, const char *path, const char *key, const struct file_identity *id);
 void file_done_settled(struct lane *lane, struct partition *p, uint64_t next);
+/* Whether what could not be deleted or moved can be now. */
+void file_done_retry(struct file_source *fs);
 /* Forgets what has gone so far. */
 void file_done_flush(struct file_source *fs);
 bool file_is_done_dir(const struct file_source *fs, const char *path);

@@ -24,7 +24,7 @@ enum {
     SCAN_INTERVAL_US = 10000000,
     SCAN_SHARE = 100,      /* a scan may take a hundredth of the time, */
     SCAN_AGAIN_US = 20000, /* or, when names change all the time, a tenth */
-    FORGET_INTERVAL_US = 600000000,
+    RETRY_US = 1000000,
     OPEN_MAX = 4096,
 };
 
@@ -215,19 +215,33 @@ static bool has_other_names(const char *path)
     return any;
 }
 
-/* Entries of files that have gone for good. A directory without anything in it may only be not mounted. */
+/* A directory without anything in it may only be not mounted. */
+static bool is_missed(const struct book_entry *e)
+{
+    return !e->taken && access(e->path, F_OK) != 0 && has_other_names(e->path);
+}
+
+/*
+ * Entries of files that have gone for good. A scan that goes on while names are rotated may miss one, and its old name
+ * may be free at that moment: so it takes more than one look.
+ */
 static void forget_gone(struct tail *t)
 {
+    int64_t now = tail_now_us(t);
     for (struct book_entry *e = t->book.first, *next; e; e = next) {
         next = e->next;
-        if (e->taken || access(e->path, F_OK) == 0 || !has_other_names(e->path))
-            continue;
-        const char *key = e->key;
-        lane_forget(t->fs->lane, &key, 1);
-        follow_state_free(e);
-        book_remove(&t->book, e);
+        if (!is_missed(e)) {
+            e->missed_us = 0;
+        } else if (!e->missed_us) {
+            e->missed_us = now;
+        } else if (now - e->missed_us >= SCAN_INTERVAL_US) {
+            const char *key = e->key;
+            lane_forget(t->fs->lane, &key, 1);
+            follow_state_free(e);
+            book_remove(&t->book, e);
+        }
     }
-    t->forgotten_at = tail_now_us(t);
+    t->forgotten_at = now;
 }
 
 static void scan(struct tail *t)
@@ -266,10 +280,22 @@ static void scan(struct tail *t)
 /* ---- the loop ------------------------------------------------------------------------------------------------------
  */
 
-/* Reads a turn of each file that has something. False: stopped or failed. */
+/* A disk that is full or broken just now is tried again later. False: it is worse than that. */
+static bool wait_out(struct tail *t, const struct error *err)
+{
+    if (err->kind != ERROR_RETRY)
+        return false;
+    if (!t->troubled)
+        log_warn(t->fs->name, "%s; trying again", err->text);
+    t->troubled = true;
+    t->retry_at = tail_now_us(t) + RETRY_US;
+    return true;
+}
+
+/* Reads a turn of each file that has something, as far as there is no trouble. False: failed. */
 static bool serve_marked(struct tail *t, struct error *err)
 {
-    for (struct followed *f; (f = take_marked(t)) != NULL;) {
+    for (struct followed *f; tail_now_us(t) >= t->retry_at && (f = take_marked(t)) != NULL;) {
         switch (follow_read(t, f, err)) {
         case FOLLOW_ALL:
             if (f->ending)
@@ -282,10 +308,26 @@ static bool serve_marked(struct tail *t, struct error *err)
             t->stopped = true;
             return true;
         case FOLLOW_FAILED:
-            return false;
+            tail_mark(t, f);
+            if (!wait_out(t, err))
+                return false;
+            break;
         }
         watch_read(&t->watch, on_event, t);
         stream_linger(&t->fs->stream);
+    }
+    return true;
+}
+
+static bool save_book(struct tail *t, struct error *err)
+{
+    if (tail_now_us(t) < t->retry_at)
+        return true;
+    if (!book_save(&t->book, err))
+        return wait_out(t, err);
+    if (t->troubled && !t->marked) {
+        log_info(t->fs->name, "works again");
+        t->troubled = false;
     }
     return true;
 }
@@ -296,6 +338,8 @@ static void wait_for_work(struct tail *t)
     struct lane *lane = t->fs->lane;
     int64_t now = tail_now_us(t),
             until = t->scan_again && t->scan_again_at < t->scan_at ? t->scan_again_at : t->scan_at;
+    if (t->retry_at > now && t->retry_at < until)
+        until = t->retry_at;
     int64_t linger_until = s->opened_us + s->common->linger;
     if (stream_holds(s) && !lane_worker_idle(lane) && linger_until > now && linger_until < until)
         until = linger_until;
@@ -314,9 +358,9 @@ static bool run(struct tail *t, struct error *err)
     while (serve_marked(t, err)) {
         if (t->stopped || lane_stopping(t->fs->lane))
             return true;
-        if (first || tail_now_us(t) - t->forgotten_at >= FORGET_INTERVAL_US)
+        if (first || tail_now_us(t) - t->forgotten_at >= SCAN_INTERVAL_US)
             forget_gone(t);
-        if (!book_save(&t->book, err))
+        if (!save_book(t, err))
             return false;
         first = false;
         int64_t now = tail_now_us(t);

@@ -38,6 +38,8 @@ struct tail {
     uint32_t scan;
     bool scan_again, stopped;
     int64_t scan_at, scan_again_at, forgotten_at;
+    bool troubled;    /* it has been said */
+    int64_t retry_at; /* nothing is read before */
 };
 
 int64_t tail_now_us(const struct tail *t);

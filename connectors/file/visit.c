@@ -98,7 +98,7 @@ static enum visit visit_open(struct file_source *fs, int fd, const char *path, s
         fs->done_bytes += id.size;
         file_done_again(fs, path, key, &id);
     } else {
-        p->file = mem_strdup(relative);
+        p->file = file_name_text(relative);
         p->timestamp = mtime_to_timestamp(id.mtime_ns);
         file_done_expect(fs, p, path, &id);
         struct reading r = {.fd = fd, .path = path, .id = &id};

@@ -16,6 +16,17 @@ def mounted(directory, options):
     return directory
 
 
+def fill(directory):
+    """To the last byte; gives the file that does it."""
+    filler = directory / "filler"
+    with open(filler, "wb", 0) as f:
+        try:
+            while True:
+                f.write(b"x" * 4096)
+        except OSError:
+            return filler
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """8 MiB."""

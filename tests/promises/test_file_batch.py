@@ -1,6 +1,7 @@
 """The file source in batch mode: everything that is there, once, whatever happens."""
 
-import time
+import os
+import resource
 
 import pytest
 
@@ -100,6 +101,12 @@ def test_a_run_over_many_files_that_is_killed_reads_each_once(pipeline, seed):
     numbers_once(p, 120_000)
 
 
+def cpu_seconds():
+    """Of programs that have ended: what else the machine does at the time is no matter."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
 def test_100_000_small_files_cost_no_more_each_than_10_000(pipeline):
     seconds = {}
     for files in (10_000, 100_000):
@@ -112,9 +119,9 @@ def test_100_000_small_files_cost_no_more_each_than_10_000(pipeline):
         result = p.run()
         assert result.code == 0, result
         numbers_once(p, files)
-        started = time.monotonic()
+        started = cpu_seconds()
         again = p.run()
-        seconds[files] = time.monotonic() - started
+        seconds[files] = cpu_seconds() - started
         assert again.code == 0 and again.report["sources"]["in"]["read"] == 0, again
     # ten times the files: not much more than ten times as long (both start a process)
     assert seconds[100_000] < 30 * max(seconds[10_000], 0.1), seconds
@@ -186,6 +193,20 @@ def test_a_file_leaves_only_when_it_is_committed_and_has_no_dead_letters(pipelin
     assert len(list((p.directory / "done").iterdir())) == 50
     again = p.run()
     assert again.code == 0 and (p.directory / "in" / "25.bad").exists(), again
+
+
+@pytest.mark.parametrize("name", [b"line\nend.json", b"no utf-8 \xff\xfe.json", b"%FF.json"], ids=["line end", "no UTF-8", "percent"])
+def test_a_file_may_have_any_name(pipeline, name):
+    p = pipeline(toml(JSON + 'on_done = "move"\ndone_dir = "done"\n', f"SELECT k::bigint AS k, {WHERE} FROM input"))
+    put(p, "good " + os.fsdecode(name), lines(0, 10))
+    bad = put(p, "bad " + os.fsdecode(name), lines(10, 12) + "{broken\n")
+    assert p.run().code == 3
+    numbers_once(p, 12)
+    assert [os.fsencode(path.name) for path in (p.directory / "done").iterdir()] == [b"good " + name]
+    assert [letter["payload"] for letter in dead(p)] == ["{broken"]
+    again = p.run()
+    assert again.code == 0 and bad.exists(), "it has a record in the dead letters, and is known"
+    numbers_once(p, 12)
 
 
 @pytest.mark.parametrize("seed", range(2))

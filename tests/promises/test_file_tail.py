@@ -9,6 +9,7 @@ import time
 import pytest
 
 from conftest import wait_until
+from disks import fill, small_disk  # noqa: F401
 from file_rig import JSON, count, lines, numbers_once, rows, toml
 
 TAIL = JSON + 'mode = "tail"\n'
@@ -62,6 +63,42 @@ def test_rotation_by_rename_loses_nothing(pipeline):
     wait_until(lambda: count(p) == n + 1)
     assert running.terminate() == 0, running.stderr
     numbers_once(p, n + 1)
+
+
+def test_a_file_that_is_out_of_sight_when_a_run_starts_is_not_new_when_it_is_back(pipeline):
+    """As in the midst of a rotation, when for a moment nothing is at any of its names."""
+    p = follow(pipeline)
+    append(p, "a.log", lines(0, 100))
+    running = p.start()
+    wait_until(lambda: count(p) == 100)
+    assert running.terminate() == 0, running.stderr
+    move(p, "a.log", ".hidden")
+    append(p, "b.log", lines(100, 101))
+    running = p.start()
+    wait_until(lambda: count(p) == 101)
+    move(p, ".hidden", "a.log.1")
+    append(p, "a.log.1", lines(101, 102))
+    wait_until(lambda: count(p) >= 102)
+    assert running.terminate() == 0, running.stderr
+    numbers_once(p, 102)
+
+
+def test_a_full_disk_under_state_dir_is_waited_for(pipeline, small_disk):  # noqa: F811
+    p = follow(pipeline)
+    (p.directory / "state").symlink_to(small_disk)
+    append(p, "a.log", lines(0, 10))
+    running = p.start()
+    wait_until(lambda: count(p) == 10)
+    filler = fill(small_disk)
+    for i in range(1, 60):
+        append(p, f"{i}.log", lines(i * 10, i * 10 + 10))
+    wait_until(lambda: "No space left" in running.stderr)
+    assert running.process.poll() is None
+    filler.unlink()
+    wait_until(lambda: count(p) >= 600)
+    assert running.terminate() == 0, running.stderr
+    assert "works again" in running.stderr
+    numbers_once(p, 600)
 
 
 def test_what_is_renamed_out_of_sight_is_read_to_its_end(pipeline):

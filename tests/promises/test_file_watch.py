@@ -7,6 +7,7 @@ import time
 import pytest
 
 from conftest import wait_until
+from disks import fill, small_disk  # noqa: F401
 from file_rig import JSON, count, lines, numbers_once, put, rows, toml
 
 WATCH = JSON + 'mode = "watch"\n'
@@ -92,6 +93,21 @@ def test_a_file_that_is_replaced_is_read_again(pipeline):
     wait_until(lambda: count(p) == 2)
     running.terminate()
     numbers_once(p, 2)
+
+
+def test_a_file_that_could_not_be_moved_is_moved_when_there_is_room(pipeline, small_disk):  # noqa: F811
+    p = watch(pipeline, more=f'on_done = "move"\ndone_dir = "{small_disk}/done"\n')
+    running = p.start()
+    wait_until(small_disk.joinpath("done").exists)
+    filler = fill(small_disk)
+    file = put(p, "a.json", lines(0, 10))
+    wait_until(lambda: "No space left" in running.stderr)
+    filler.unlink()
+    put(p, "b.json", lines(10, 20))  # it looks every ten seconds, and when something happens
+    wait_until(lambda: not file.exists(), 30, "the move")
+    assert (small_disk / "done" / "a.json").read_text() == lines(0, 10)
+    assert running.terminate() == 0, running.stderr
+    numbers_once(p, 20)
 
 
 @pytest.mark.parametrize("seed", range(2))

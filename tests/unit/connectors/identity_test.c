@@ -104,6 +104,20 @@ static void a_key_gives_back_its_path_and_hash(void **state)
     buffer_release(&key);
 }
 
+static void a_name_that_is_no_utf_8_has_a_text_that_is_and_can_be_found_by_it(void **state)
+{
+    (void)state;
+    char *text = file_name_text("in/\xff\xfe \xc3\xbc %41.csv");
+    assert_string_equal(text, "in/%FF%FE \xc3\xbc %41.csv");
+    file_name_restore(text);
+    assert_string_equal(text, "in/\xff\xfe \xc3\xbc %41.csv");
+    free(text);
+    struct buffer key = {0};
+    file_key_print("\xff", 0, &key);
+    assert_string_equal(key.data, "%FF#0000000000000000");
+    buffer_release(&key);
+}
+
 static void paths_are_told_as_the_configuration_sees_them(void **state)
 {
     (void)state;
@@ -156,6 +170,7 @@ int main(void)
         cmocka_unit_test(a_copy_on_another_disk_is_the_same),
         cmocka_unit_test(a_small_file_is_read_whole_with_its_identity),
         cmocka_unit_test(a_key_gives_back_its_path_and_hash),
+        cmocka_unit_test(a_name_that_is_no_utf_8_has_a_text_that_is_and_can_be_found_by_it),
         cmocka_unit_test(paths_are_told_as_the_configuration_sees_them),
         cmocka_unit_test(times_before_1970_are_rounded_down),
         cmocka_unit_test(a_set_of_hashes_knows_its_members_through_growth),
