@@ -20,6 +20,10 @@ enum {
     SEEDED_STEP_US = 1000,
 };
 
+/* Events per second; what lies between them is counted in microseconds. */
+#define LEAST_RATE 1e-6
+#define MOST_RATE 1e9
+
 /* 2026-01-01 00:00 UTC: when a seeded run begins, each time */
 #define SEEDED_START_US INT64_C(1767225600000000)
 
@@ -60,8 +64,8 @@ static void check(const struct component *c, struct problems *p)
         problem_add(p, config_place(c, "template"), "an event may be %zu bytes long, which is more than max_record",
                     template_most(t));
     arena_release(&arena);
-    if (!(o->rate >= 0))
-        problem_add(p, config_place(c, "rate"), "rate cannot be negative");
+    if (o->rate != 0 && !(o->rate >= LEAST_RATE && o->rate <= MOST_RATE))
+        problem_add(p, config_place(c, "rate"), "rate must be 0, or between %g and %g", LEAST_RATE, MOST_RATE);
     const struct source_common *common = c->source_common;
     if (common->format >= 0 && formats[common->format] == &format_csv && common->formats.csv_names.count == 0)
         problem_add(p, config_place(c, "format"), "generated CSV has no header: csv.names has to name the members");

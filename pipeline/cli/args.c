@@ -1,6 +1,7 @@
 #include "pipeline/cli/args.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "pipeline/base/arena.h"
@@ -58,6 +59,8 @@ static bool store(const struct arg *arg, void *into, const char *value, struct e
     long long number = strtoll(value, &end, 10);
     if (end == value || *end || errno || number < 0)
         return error_set(err, ERROR_STOP, "--%s takes a whole number, not \"%s\"", arg->name, value);
+    if (number < arg->least)
+        return error_set(err, ERROR_STOP, "--%s must be at least %" PRId64 ", not %lld", arg->name, arg->least, number);
     *(int64_t *)to = number;
     return true;
 }

@@ -23,6 +23,7 @@ struct arg {
     enum arg_kind kind;
     size_t offset;
     const char *value; /* what help calls the value: "A.B=C" */
+    int64_t least;     /* of an integer */
     const char *doc;
 };
 

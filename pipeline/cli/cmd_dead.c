@@ -233,7 +233,7 @@ static int dead(const struct command *c, const void *given, const struct text_li
         return usage_error(c, "dead takes one of list, show, retry, drop");
     bool needs_id = a->selects && !args->all;
     uint32_t rest = operands->count - 1;
-    if (needs_id && rest == 0)
+    if (needs_id && (rest == 0 || !*operands->items[rest])) /* "" would be how every id begins */
         return usage_error(c, "dead %s takes an ID, or --all", a->name);
     if (rest > (needs_id ? 2 : 1))
         return usage_error(c, "dead %s takes %s", a->name, needs_id ? "a file and an ID" : "a file");

@@ -23,7 +23,7 @@ struct run_args {
 
 static const struct arg run_arguments[] = {
     CONFIG_ARGS(struct run_args, config),
-    ARG(INTEGER, struct run_args, preview, "preview", .value = "N",
+    ARG(INTEGER, struct run_args, preview, "preview", .value = "N", .least = 1,
         .doc = "Show the first N rows that each sink would get; write, commit and move nothing."),
     ARG(FLAG, struct run_args, once, "once", .doc = "Read what is there and end, whatever the sources' mode is."),
     ARG(TEXT, struct run_args, report, "report", .value = "FILE", .doc = "Write what happened to every record, as JSON."),

@@ -120,13 +120,25 @@ static void read_pipeline(struct loader *l)
         default_state_dir(l);
 }
 
+/* ADDRESS:PORT; whether there is such an address shows when it is opened. */
+static bool is_listen(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    return digits > 0 && digits <= 5 && !colon[1 + digits] && strtol(colon + 1, NULL, 10) <= UINT16_MAX;
+}
+
 static void read_admin(struct loader *l)
 {
+    const struct toml_node *table = config_table(l, "admin");
     struct option_group group = {admin_options, &l->cfg->admin};
-    struct option_scope scope = config_scope(l, "admin", config_table(l, "admin"));
+    struct option_scope scope = config_scope(l, "admin", table);
     scope.groups = &group;
     scope.group_count = 1;
     options_read(&scope);
+    const char *listen = l->cfg->admin.listen;
+    if (listen && *listen && !is_listen(listen))
+        problem_about(l, table, "listen", arena_printf(l->arena, "\"%s\" is no ADDRESS:PORT, as in \"127.0.0.1:9790\"", listen));
 }
 
 /* ---- all components ---------------------------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ struct config_document *config_document_read(const struct config_sources *from, 
 /* The place of byte `offset` of a string's value, as interpolated. */
 struct place toml_place_in(struct str source, const struct toml_node *node, size_t offset);
 
-/* Resolves `inputs`, refuses cycles, warns about outputs that nobody reads. False: there is a cycle, so that nobody may walk along the graph. */
+/* Resolves `inputs`, refuses cycles and too many ways, warns about outputs that nobody reads. False: nobody may walk along the graph. */
 bool config_link(struct config *cfg, struct problems *problems);
 
 /* ---- one load ---------------------------------------------------------------------------------------------------- */

@@ -221,6 +221,37 @@ static bool refuse_cycles(struct config *cfg, struct problems *p)
     return p->errors == errors;
 }
 
+/* ---- ways -------------------------------------------------------------------------------------------------------- */
+
+/* Each way from a source to a component is a step of the plan of its own, and delivers every event once more. */
+enum { MOST_WAYS = 16384 };
+
+static uint32_t count_ways(struct config *cfg, uint32_t *ways, uint32_t index)
+{
+    const struct component *c = &cfg->components[index];
+    if (ways[index] || c->input_count == 0)
+        return ways[index] ? ways[index] : 1;
+    for (uint32_t i = 0; i < c->input_count && ways[index] <= MOST_WAYS; i++)
+        ways[index] += count_ways(cfg, ways, c->inputs[i].component);
+    return ways[index];
+}
+
+/* Only the first: those behind it have as many. */
+static bool refuse_many_ways(struct config *cfg, struct problems *p)
+{
+    uint32_t *ways = arena_array(cfg->arena, uint32_t, cfg->count + 1);
+    memset(ways, 0, (cfg->count + 1) * sizeof(*ways));
+    for (uint32_t i = 0; i < cfg->count; i++) {
+        const struct component *c = &cfg->components[i];
+        if (count_ways(cfg, ways, i) <= MOST_WAYS)
+            continue;
+        problem_add(p, c->inputs[0].place, "more than %d ways lead from the sources to \"%s\": it would get every event once for each", MOST_WAYS,
+                    c->name);
+        return false;
+    }
+    return true;
+}
+
 /* ---- what nobody reads ------------------------------------------------------------------------------------------- */
 
 static bool is_read(const struct config *cfg, uint32_t component, int32_t output)
@@ -374,7 +405,7 @@ bool config_link(struct config *cfg, struct problems *problems)
     for (uint32_t i = 0; i < cfg->count; i++)
         read_inputs(cfg, &cfg->components[i], problems);
     bool resolved = problems->errors == errors;
-    bool acyclic = refuse_cycles(cfg, problems);
+    bool can_walk = refuse_cycles(cfg, problems) && refuse_many_ways(cfg, problems);
     if (resolved) {
         warn_about_unread(cfg, problems);
         check_sinks_rejected(cfg, problems);
@@ -383,5 +414,5 @@ bool config_link(struct config *cfg, struct problems *problems)
         check_spools(cfg, problems);
     if (problems->errors == 0)
         check_exactly_once(cfg, problems);
-    return acyclic;
+    return can_walk;
 }

@@ -81,6 +81,8 @@ def schema():
     (["check", "--set"], "--set needs a value: A.B=C"),
     (["explain", "postgrs"], 'there is no component "postgrs"; did you mean "postgres"?'),
     (["new", "file,sql,nul"], 'there is no sink "nul"; did you mean "null"?'),
+    (["run", "--preview", "0"], "--preview must be at least 1, not 0"),
+    (["dead", "drop", ""], "dead drop takes an ID, or --all"),
     (["list", "things"], '"things" is none of sources, transforms, sinks, formats, functions'),
 ])
 def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(arguments, said):
@@ -119,6 +121,40 @@ def test_check_reports_all_problems_and_exits_with_78(tmp_path):
     assert 'did you mean "path"?' in done.stderr
     assert 'sources.in needs the option "path"' in done.stderr
     assert "\033" not in done.stderr
+
+
+def in_two_ways(steps):
+    """After each step there are twice as many ways from the source."""
+    query = 'type = "sql"\nquery = "SELECT * FROM input"\n'
+    parts = ['[pipeline]\nname = "p"\n[sources.s]\ntype = "stdin"\n[transforms.t0]\ninputs = ["s"]\n' + query]
+    for i in range(1, steps + 1):
+        parts += [f'[transforms.{side}{i}]\ninputs = ["t{i - 1}"]\n{query}' for side in "ab"]
+        parts.append(f'[transforms.t{i}]\ninputs = ["a{i}", "b{i}"]\n{query}')
+    return "".join(parts) + f'[sinks.o]\ntype = "null"\ninputs = ["t{steps}"]\n'
+
+
+def test_a_pipeline_with_too_many_ways_through_it_is_refused_at_once(tmp_path):
+    file = tmp_path / "pipeline.toml"
+    file.write_text(in_two_ways(10))
+    assert pipe("check", str(file)).returncode == 0
+    file.write_text(in_two_ways(60))
+    done = pipe("check", str(file))
+    assert done.returncode == 78
+    assert 'more than 16384 ways lead from the sources to "t15"' in done.stderr and "^" in done.stderr
+
+
+@pytest.mark.parametrize("more, said", [
+    ('[admin]\nlisten = "127.0.0.1:99999"\n', '9:10: "127.0.0.1:99999" is no ADDRESS:PORT'),
+    ('[admin]\nlisten = "localhost"\n', '9:10: "localhost" is no ADDRESS:PORT'),
+    ("[sources.g]\ntype = \"generate\"\nrate = 1e300\n", "10:8: rate must be 0, or between"),
+    ("[sources.g]\ntype = \"generate\"\nrate = 1e-9\n", "10:8: rate must be 0, or between"),
+])
+def test_a_value_that_could_only_fail_later_is_shown_where_it_stands(tmp_path, more, said):
+    file = tmp_path / "pipeline.toml"
+    file.write_text('[pipeline]\nname = "p"\n[sources.s]\ntype = "stdin"\n[sinks.o]\ntype = "null"\ninputs = ["s"]\n' + more)
+    done = pipe("check", str(file))
+    assert done.returncode == 78
+    assert said in done.stderr, done.stderr
 
 
 def test_check_shows_an_error_inside_a_query_at_its_place(tmp_path):

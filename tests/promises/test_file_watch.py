@@ -104,7 +104,7 @@ def test_a_file_that_could_not_be_moved_is_moved_when_there_is_room(pipeline, sm
     wait_until(lambda: "No space left" in running.stderr)
     filler.unlink()
     put(p, "b.json", lines(10, 20))  # it looks every ten seconds, and when something happens
-    wait_until(lambda: not file.exists(), 30, "the move")
+    wait_until(lambda: not file.exists() and count(p) == 20, 30, "the move")
     assert (small_disk / "done" / "a.json").read_text() == lines(0, 10)
     assert running.terminate() == 0, running.stderr
     numbers_once(p, 20)
