@@ -424,13 +424,22 @@ bool state_forget(struct state *s, const char *sink, const char *source, const c
     return ok;
 }
 
+/* The position of no partition says that the sink was started: without it, it would be new, and start where others are.
+ */
+static void keep_mark(void *arg, const struct position *p)
+{
+    if (*p->partition == '\0')
+        positions_add(arg, p->source, p->partition, p->shard, p->range);
+}
+
 bool state_reset(struct state *s, const char *sink, struct error *err)
 {
-    s->damaged &= *sink != '\0';
     for (struct sink_positions *sp = s->sinks; sp; sp = sp->next)
         if (*sink == '\0' || strcmp(sp->sink, sink) == 0) {
-            positions_free(sp->positions);
+            struct positions *before = sp->positions;
             sp->positions = positions_new();
+            positions_each(before, keep_mark, sp->positions);
+            positions_free(before);
         }
     return compact(s, NULL, err);
 }

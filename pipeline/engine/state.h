@@ -43,7 +43,7 @@ bool state_append_all(struct state *s, const char *sink, const struct positions 
 bool state_sync(struct state *s, struct error *err);
 bool state_forget(struct state *s, const char *sink, const char *source, const char *const *keys, uint32_t count,
                   struct error *err);
-/* All positions of a sink ("" for all sinks) go. */
+/* All positions of a sink ("" for all sinks) go; that it was started is still known. */
 bool state_reset(struct state *s, const char *sink, struct error *err);
 
 #endif

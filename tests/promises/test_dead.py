@@ -363,6 +363,15 @@ def test_state_reset_makes_the_next_run_start_at_the_beginning(with_letters):
     assert len(out.read_text().splitlines()) == 4
 
 
+def test_state_reset_of_one_sink_does_not_make_it_start_where_another_is(pipeline):
+    p = pipeline(TOML + '[sinks.lite]\ntype = "sqlite"\ninputs = ["in"]\npath = "lite.db"\ntable = "t"\ncreate = true\n')
+    feed(p, ['{"k":1}', '{"k":2}'])
+    assert p.run().code == 0
+    assert pipe(p, "state", "reset", "--sink", "out").returncode == 0
+    assert p.run().code == 0
+    assert [json.loads(line)["k"] for line in (p.directory / "out.ndjson").read_text().splitlines()] == [1, 2, 1, 2]
+
+
 def test_state_reset_says_which_sinks_keep_their_own_positions(postgres, pipeline):
     p = pipeline(TOML + f'[sinks.db]\ntype = "postgres"\ninputs = ["in"]\nurl = "{postgres.url}"\ntable = "t"\n')
     postgres.rows("CREATE TABLE t (k integer)")
