@@ -361,7 +361,9 @@ static bool write_dead_letters(struct conn *c)
         struct sink_rejection *own;
         uint32_t count = output_rejections_of(o, c->sink.connection, &own);
         for (uint32_t i = 0; i < count; i++)
-            ticket = dead_put_record(dead, o->batch, own[i].record, c->runner->component, own[i].sqlstate, own[i].text);
+            if (output_take_letter(o, own[i].record))
+                ticket =
+                    dead_put_record(dead, o->batch, own[i].record, c->runner->component, own[i].sqlstate, own[i].text);
         free(own);
     }
     return dead_wait(dead, ticket);

@@ -134,6 +134,7 @@ void output_free(struct output *o)
     for (uint32_t i = 0; i < o->rejection_count; i++)
         free(o->rejections[i].text);
     free(o->rejections);
+    free(o->letters);
     batch_unref(o->batch);
     free(o);
 }
@@ -219,4 +220,26 @@ uint32_t output_rejections_of(struct output *o, uint32_t connection, struct sink
             (*out)[count++] = o->rejections[i];
     unlock_rejections(o);
     return count;
+}
+
+static bool has_letter(const struct output *o, uint32_t record)
+{
+    for (uint32_t i = 0; i < o->letter_count; i++)
+        if (o->letters[i] == record)
+            return true;
+    return false;
+}
+
+bool output_take_letter(struct output *o, uint32_t record)
+{
+    lock_rejections(o);
+    bool needed = !has_letter(o, record);
+    if (needed && o->letter_count == o->letter_capacity) {
+        o->letter_capacity = o->letter_capacity ? o->letter_capacity * 2 : 4;
+        o->letters = mem_realloc(o->letters, o->letter_capacity * sizeof(*o->letters));
+    }
+    if (needed)
+        o->letters[o->letter_count++] = record;
+    unlock_rejections(o);
+    return needed;
 }

@@ -36,7 +36,7 @@ struct output {
     struct batch *batch; /* a reference */
     uint64_t number;     /* among those of its lane for its sink, from 0, without holes */
     atomic_uint open_shares; /* connections that have not settled their share */
-    atomic_flag rejecting;   /* guards rejections: several connections may reject rows */
+    atomic_flag rejecting;   /* guards rejections and letters: several connections may reject rows */
     uint32_t sink;       /* index in the plan */
     uint32_t part;       /* of the batch, from 0, where it was put in parts (job.h) */
     bool more_parts;     /* of this number follow */
@@ -54,6 +54,8 @@ struct output {
     struct sink_rejection *rejections;
     _Atomic uint32_t rejection_count;
     uint32_t rejection_capacity;
+    uint32_t *letters; /* records whose dead letters this sink has written */
+    uint32_t letter_count, letter_capacity;
     uint64_t dead_ticket; /* dead letters up to here must be durable before this is committed; 0: none */
     size_t bytes;         /* of all pieces, charged to the budget */
     atomic_bool given_up;  /* by one of its connections */
@@ -75,6 +77,9 @@ void output_forgive(struct output *o, uint32_t connection);
 bool output_is_rejected(struct output *o, uint32_t record);
 /* What the connection rejected, as a malloc'd array; the texts stay the output's until it forgives. Returns their count. */
 uint32_t output_rejections_of(struct output *o, uint32_t connection, struct sink_rejection **out);
+
+/* Is the record's dead letter still to be written? True once: a commit that is tried again writes no second one. */
+bool output_take_letter(struct output *o, uint32_t record);
 
 /* The output is made of the records [first, end) of its batch. While the batch has its records. */
 void output_cover(struct output *o, uint32_t first, uint32_t end);

@@ -1,6 +1,7 @@
 """The sqlite sink: every row once, whatever dies; what the database refuses; who else writes to it."""
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -241,6 +242,27 @@ def test_a_second_signal_does_not_wait_for_who_locks_the_database(pipeline):
     running = p.start()
     wait_until(lambda: count(p) == 200)
     assert running.terminate() == 0
+
+
+def test_a_commit_that_is_tried_again_writes_no_second_dead_letter(pipeline, small_disk):
+    """Each would count, until there are more than [dead_letter] allows."""
+    database = sqlite3.connect(small_disk / "a.db")
+    database.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (k INTEGER CHECK (k <> 42), v TEXT)")
+    database.close()
+    free = os.statvfs(small_disk)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(free.f_bavail * free.f_bsize - (128 << 10)))
+    p = pipeline(toml('retry.first = "5ms"\nretry.max = "5ms"', path=f"{small_disk}/a.db"))
+    feed(p, "a.json", ({"k": k, "v": "x" * 100} for k in range(5000)))
+    running = p.start()
+    wait_until(lambda: "trying again" in running.stderr)
+    time.sleep(0.3)  # some more tries
+    ballast.unlink()
+    assert running.wait() == 3, running.stderr
+    assert rows(p, "SELECT count(*), count(DISTINCT k) FROM t", small_disk / "a.db") == [(4999, 4999)]
+    letters = [json.loads(line) for f in p.directory.glob("state/**/dead-letters.ndjson") for line in f.read_text().splitlines()]
+    assert len(letters) == 1
+    assert "dead letters: 1 rejected" in running.stderr
 
 
 def test_a_disk_without_inodes_is_waited_for(pipeline, small_disk):
