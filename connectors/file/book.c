@@ -59,6 +59,7 @@ static const char *parse_line(struct book *b, const char *line)
         e->next = b->first;
         b->first = e;
     } else {
+        b->damaged = true;
         entry_free(e);
     }
     return end ? end + 1 : line + strlen(line);
@@ -71,6 +72,7 @@ bool book_open(struct book *b, const char *file, struct error *err)
     bool ok = access(file, F_OK) != 0 || file_read_all(file, BOOK_SIZE_MAX, &text, err);
     for (const char *p = ok ? buffer_cstr(&text) : ""; *p;)
         p = parse_line(b, p);
+    b->damaged |= ok && strlen(buffer_cstr(&text)) < text.len;
     buffer_release(&text);
     return ok;
 }

@@ -34,6 +34,7 @@ struct book {
     char *file;
     struct book_entry *first; /* the newest first */
     bool changed;
+    bool damaged; /* lines of it could not be read */
 };
 
 /* What there is to see of a file: its first bytes, up to BOOK_PREFIX. */

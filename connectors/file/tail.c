@@ -388,6 +388,8 @@ bool file_tail_run(struct file_source *fs, struct error *err)
     strcpy(stpcpy(name, fs->name), ".tail");
     char *path = file_join(lane_state_dir(fs->lane), name);
     bool ok = book_open(&t.book, path, err);
+    if (t.book.damaged)
+        log_warn(fs->name, "%s is damaged: files that it no longer knows are read again", path);
     free(path);
     free(name);
     watch_open(&t.watch, fs->name, WATCH_NAMES);

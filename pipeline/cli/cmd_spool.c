@@ -1,7 +1,9 @@
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "pipeline/cli/command.h"
 #include "pipeline/cli/control_client.h"
@@ -250,6 +252,10 @@ static int act_on_files(const struct action *a, struct spool_work *w)
     struct error err;
     int code = EXIT_COMPLETE;
     uint32_t spools = 0;
+    if (access(w->cfg->pipeline.state_dir, F_OK) != 0 && errno == ENOENT) { /* looking makes nothing */
+        fprintf(stderr, "nothing has been spooled yet: there is no %s\n", w->cfg->pipeline.state_dir);
+        return EXIT_COMPLETE;
+    }
     w->state = state_open(w->cfg->pipeline.state_dir, &err);
     if (!w->state)
         return failed(err.text);

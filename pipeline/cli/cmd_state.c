@@ -1,4 +1,5 @@
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,11 +193,12 @@ static int adopt(struct state_work *w)
 static const struct action {
     const char *name;
     bool takes_uuid;
+    bool makes; /* a state_dir, where there is none */
     int (*run)(struct state_work *w);
 } actions[] = {
-    {"list", false, list},
-    {"reset", false, reset},
-    {"adopt", true, adopt},
+    {"list", false, false, list},
+    {"reset", false, true, reset},
+    {"adopt", true, true, adopt},
 };
 
 static const struct action *action_find(const char *name)
@@ -207,9 +209,20 @@ static const struct action *action_find(const char *name)
     return NULL;
 }
 
+/* Looking makes nothing: the directory would belong to whoever looked. */
+static bool is_there(const char *directory)
+{
+    bool there = access(directory, F_OK) == 0 || errno != ENOENT;
+    if (!there)
+        fprintf(stderr, "nothing is stored yet: there is no %s\n", directory);
+    return there;
+}
+
 static int act(const struct action *a, struct state_work *w)
 {
     struct error err;
+    if (!a->makes && !is_there(w->cfg->pipeline.state_dir))
+        return EXIT_COMPLETE;
     w->state = state_open(w->cfg->pipeline.state_dir, &err);
     if (!w->state) {
         fprintf(stderr, "pipe: %s\n", err.text);

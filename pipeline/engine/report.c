@@ -174,6 +174,15 @@ static void summary_source(const struct engine *e, uint32_t i, int width, struct
     buffer_printf(out, ")%s\n", counter_get(&s->read) ? "" : ": nothing new");
 }
 
+/* What stdin gave is gone. */
+static bool is_read_again(const struct engine *e, uint32_t sink)
+{
+    bool again = true;
+    for (uint32_t i = 0; i < e->stats->source_count; i++)
+        again &= stats_in_flight(stats_edge(e->stats, i, sink)) == 0 || source_is_repeatable(&e->cfg->components[i]);
+    return again;
+}
+
 static void summary_sink(const struct engine *e, uint32_t i, int width, struct buffer *out)
 {
     struct sink_totals t = totals_of(e, i);
@@ -184,7 +193,7 @@ static void summary_sink(const struct engine *e, uint32_t i, int width, struct b
     add_part(out, &separator, t.filtered, "filtered");
     add_part(out, &separator, t.dead, "to the dead letters");
     add_part(out, &separator, t.skipped, "there before");
-    add_part(out, &separator, t.in_flight, "not delivered: the next run reads them again");
+    add_part(out, &separator, t.in_flight, is_read_again(e, i) ? "not delivered: the next run reads them again" : "not delivered");
     if (!*separator)
         buffer_printf(out, "nothing to deliver");
     if (counter_get(&s->retries)) {

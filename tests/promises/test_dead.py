@@ -352,6 +352,14 @@ def test_state_list_shows_what_each_sink_has(with_letters):
     assert re.search(r"^out +in +0-end +\S*a\.json", listed.stdout, re.MULTILINE), listed.stdout
 
 
+def test_looking_makes_no_state_dir(pipeline):
+    p = pipeline(TOML + '[sources.std]\ntype = "stdin"\nack = "spooled"\n[sinks.std_out]\ntype = "file"\ninputs = ["std"]\npath = "std.ndjson"\n')
+    for arguments in (["state", "list"], ["dead", "list"], ["spool", "ls"], ["spool", "check"]):
+        looked = pipe(p, *arguments)
+        assert looked.returncode == 0, looked.stderr
+    assert [f.name for f in p.directory.iterdir()] == ["pipeline.toml"]
+
+
 def test_state_reset_makes_the_next_run_start_at_the_beginning(with_letters):
     out = with_letters.directory / "out.ndjson"
     assert with_letters.run().code == 0

@@ -83,6 +83,21 @@ def test_a_file_that_is_out_of_sight_when_a_run_starts_is_not_new_when_it_is_bac
     numbers_once(p, 102)
 
 
+def test_a_damaged_memory_of_files_is_told_and_loses_nothing(pipeline):
+    p = follow(pipeline)
+    append(p, "a.log", lines(0, 100))
+    running = p.start()
+    wait_until(lambda: count(p) == 100)
+    assert running.terminate() == 0, running.stderr
+    book = p.directory / "state/drops/in.tail"
+    book.write_bytes(bytes(book.stat().st_size))
+    append(p, "a.log", lines(100, 101))
+    running = p.start()
+    wait_until(lambda: rows(p, "SELECT count(DISTINCT k) FROM t") == [(101,)])
+    assert running.terminate() == 0, running.stderr
+    assert "in.tail is damaged" in running.stderr
+
+
 def test_a_full_disk_under_state_dir_is_waited_for(pipeline, small_disk):  # noqa: F811
     p = follow(pipeline)
     (p.directory / "state").symlink_to(small_disk)

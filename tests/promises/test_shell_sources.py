@@ -126,4 +126,6 @@ def test_a_closed_reader_ends_the_run(pipeline):
     assert process.stdout.readline()
     process.stdout.close()
     assert process.wait(20) is not None
+    said = process.stderr.read().decode()
     process.stderr.close()
+    assert " not delivered" in said and "reads them again" not in said, "nobody can make them again"
