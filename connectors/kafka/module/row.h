@@ -15,8 +15,9 @@ struct kafka_row {
     uint32_t record;
     uint32_t key_len; /* KAFKA_NO_KEY: none */
     uint32_t value_len, headers_len;
-    uint32_t refused; /* the broker's reason to refuse it, of which a transaction's next attempt knows; 0: none */
-    uint32_t padding;
+    /* What earlier attempts of a transaction have found out. */
+    uint32_t refused;  /* the broker's reason; 0: none */
+    uint32_t accepted; /* 1: by a broker */
 };
 static_assert(sizeof(struct kafka_row) % 8 == 0, "rows follow each other");
 

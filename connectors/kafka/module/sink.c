@@ -5,8 +5,8 @@
  * A broker refuses messages by the batch, and does not say which of them it means; or all of them fit, and the batch
  * does not. So what was not committed is written again by a careful producer, which sends each message as a batch of
  * its own: what is refused then is rejected. After some commits without a refusal the usual producer takes over again.
- * A transaction of which a message was refused cannot be committed: it is aborted, and begun again without that
- * message.
+ * A transaction of which a message was refused cannot be committed: it is aborted, and others, which will be aborted,
+ * too, try what is left, until it is known of each message whether it is accepted.
  */
 #include <stdlib.h>
 
@@ -16,7 +16,10 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 
-enum { FIRST_CAREFUL_COMMITS = 50 };
+enum {
+    FIRST_CAREFUL_COMMITS = 50,
+    REASON_MS = 100, /* in which a report comes that says why no more can be produced */
+};
 
 /* Outlives the producer. */
 struct care {
@@ -31,6 +34,7 @@ struct kafka_sink {
     struct care care;
     bool careful;            /* this producer is */
     bool refused;            /* transactions: since the last attempt began a message was, and its row is marked */
+    bool trying;             /* … this one is for what has not been tried */
     struct output **written; /* since the last commit */
     uint32_t written_count, written_room;
     uint64_t outstanding; /* produced, and not reported on */
@@ -107,6 +111,8 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *sink)
     struct error err;
     (void)rk;
     k->outstanding--;
+    if (k->careful && !m->err)
+        row->accepted = 1;
     if (!m->err)
         k->down = false;
     else if (is_refusal(m->err))
@@ -117,7 +123,7 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *sink)
         error_set(&err, ERROR_STOP, "the broker does not allow this user to write to topic %s",
                   rd_kafka_topic_name(m->rkt)),
             fails(k, &err);
-    else
+    else if (!k->refused) /* else what follows from it */
         kafka_fail(&err, m->err, "topic %s", rd_kafka_topic_name(m->rkt)), fails(k, &err);
 }
 
@@ -274,6 +280,8 @@ static bool produce_piece(struct kafka_sink *k, struct output *o, const struct p
          at += kafka_row_size((struct kafka_row *)at)) {
         struct kafka_row *row = (struct kafka_row *)at;
         row->output = o;
+        if (k->trying && row->accepted)
+            continue;
         if (o->rejection_count == 0 || !output_is_rejected(o, row->record))
             ok = produce(k, topic, row, err);
     }
@@ -298,7 +306,8 @@ static bool produce_output(struct kafka_sink *k, struct output *o, struct error 
         reject_refused(o, &o->pieces[i]);
     for (uint32_t i = 0; ok && i < o->piece_count; i++)
         ok = produce_piece(k, o, &o->pieces[i], err);
-    rd_kafka_poll(k->rk, 0);
+    while (rd_kafka_poll(k->rk, ok ? 0 : REASON_MS) && !ok && !k->refused)
+        ;
     return ok;
 }
 
@@ -313,18 +322,39 @@ static void take_back(struct kafka_sink *k)
     k->failed = false;
 }
 
-/* Everything since the last commit once more, without what was refused: each time that is at least one more. */
+static bool produce_again(struct kafka_sink *k, bool trying, struct error *err)
+{
+    take_back(k);
+    k->refused = false;
+    k->trying = trying;
+    bool ok = transaction_begin(&k->transaction, err);
+    for (uint32_t i = 0; ok && i < k->written_count; i++)
+        ok = produce_output(k, k->written[i], err);
+    k->trying = false;
+    return ok;
+}
+
+static void await_reports(struct kafka_sink *k)
+{
+    while (k->outstanding && !k->failed && !k->refused && !sink_stopping(k->sink))
+        rd_kafka_flush(k->rk, 100);
+}
+
+/* Everything since the last commit once more, without what is refused. */
 static bool start_over(struct kafka_sink *k, struct error *err)
 {
-    for (;;) {
-        take_back(k);
-        k->refused = false;
-        bool ok = transaction_begin(&k->transaction, err);
-        for (uint32_t i = 0; ok && i < k->written_count; i++)
-            ok = produce_output(k, k->written[i], err);
-        if (ok || !k->refused || sink_stopping(k->sink))
-            return ok;
+    do {
+        if (!produce_again(k, true, err) && !k->refused)
+            return false;
+        await_reports(k);
+    } while (k->refused && !k->failed && !sink_stopping(k->sink)); /* one more is known each time */
+    if (k->failed) {
+        *err = k->failure;
+        return false;
     }
+    if (k->outstanding || k->refused)
+        return error_set(err, ERROR_RETRY, "stopped before it was known which messages are refused");
+    return produce_again(k, false, err);
 }
 
 static void remember(struct kafka_sink *k, struct output *o)
@@ -352,13 +382,11 @@ static bool kafka_write(struct sink *s, struct output *o, struct error *err)
 static bool kafka_prepare(struct sink *s, struct error *err)
 {
     struct kafka_sink *k = s->state;
-    for (;;) {
-        while (k->outstanding && !k->failed && !k->refused && !sink_stopping(s))
-            rd_kafka_flush(k->rk, 100);
-        if (k->failed || !k->refused || sink_stopping(s))
-            break;
+    await_reports(k);
+    while (k->refused && !k->failed && !sink_stopping(s)) {
         if (!start_over(k, err))
             return false;
+        await_reports(k);
     }
     bool confirmed = !k->outstanding && !k->refused;
     if (k->failed)
