@@ -16,6 +16,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from conftest import OUTAGE, SEEDS, is_sanitized, peak_memory, wait_until
+from mqtt_rig import Proxy
 from postgres_server import free_port
 
 FIELDS = "SELECT n, meta.topic AS topic, meta.qos AS qos, meta.retain AS retain, meta.key AS client, meta.properties AS properties FROM input"
@@ -420,6 +421,27 @@ def test_killed_under_load_every_qos_2_message_is_stored_exactly_once(gateway, p
     count = kill_under_load(g, postgres, seed, 2, ack=ack)
     wait_until(lambda: postgres.value("SELECT count(*) FROM t") >= count)
     assert postgres.rows("SELECT count(*), count(DISTINCT n) FROM t") == [(count, count)]
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+def test_devices_that_are_cut_off_again_and_again_lose_nothing_and_with_qos_2_are_stored_exactly_once(gateway, postgres, qos):
+    """With QoS 1 a message comes again whose acknowledgement was lost on the way."""
+    g = into_postgres(gateway, postgres).start()
+    proxy = Proxy(g.port)
+    devices, each = 4, 5000
+    threads = [Device(proxy.port, f"d{i}", range(i * each, (i + 1) * each), qos, per_second=2000) for i in range(devices)]
+    for t in threads:
+        t.start()
+    cuts = 0
+    while any(t.is_alive() for t in threads):
+        time.sleep(0.1)
+        cuts += proxy.cut()
+    assert all(t.is_done() for t in threads) and cuts > devices
+    g.drain()
+    stored, distinct = postgres.rows("SELECT count(*), count(DISTINCT n) FROM t")[0]
+    assert distinct == devices * each
+    assert qos == 1 or stored == distinct
+    proxy.close()
 
 
 @pytest.mark.outage
