@@ -339,10 +339,8 @@ def test_a_file_that_is_deleted_or_cut_while_it_is_written_swallows_nothing(pipe
     for file in (p.directory / "out/out.json", letters):
         harm(file)
     feed(p, "b.json", numbered(10, 10) + ["bad, too"])
-    wait_until(lambda: len(written(p)) == 10 and letters.exists() and dead_letters(p))
-    assert running.terminate() == 3, running.stderr
-    assert [r["seq"] for r in written(p)] == list(range(10, 20))
-    assert [letter["payload"] for letter in dead_letters(p)] == ["bad, too"]
+    wait_until(lambda: {r["seq"] for r in written(p)} >= set(range(10, 20)) and "bad, too" in {letter["payload"] for letter in dead_letters(p)})
+    assert running.terminate() == 3, running.stderr  # the first ones may be there again: what is seen need not be committed
 
 
 @pytest.mark.parametrize("damage", [lambda f: f.unlink(), lambda f: os.truncate(f, 0), lambda f: f.write_bytes(bytes(f.stat().st_size))],
