@@ -6,6 +6,7 @@ As a program (tests/server postgres start DIR …) for tests in C and for shell 
 import glob
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -21,10 +22,18 @@ def _binaries():
     return Path(found[-1])
 
 
+_given = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that nobody listens on, and that no connection will be given as its own before the server has it."""
+    first_of_connections = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, first_of_connections)
+        with socket.socket() as s:
+            if port not in _given and s.connect_ex(("127.0.0.1", port)) != 0:
+                _given.add(port)
+                return port
 
 
 class PostgresServer:

@@ -107,7 +107,7 @@ def test_a_port_in_use_is_an_error_before_anything_is_read(pipeline):
 @pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:", "127.0.0.1:http"])
 def test_an_address_that_is_none_is_explained(pipeline, listen):
     result = pipeline(endless(listen)).run(timeout=30)
-    assert result.code == 1, result
+    assert result.code == 78, result
     assert "ADDRESS:PORT" in result.stderr
 
 
