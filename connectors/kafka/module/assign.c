@@ -424,12 +424,17 @@ static bool start_reading(struct kafka_source *k, const struct offsets *o, struc
     return ok;
 }
 
-/* librdkafka reads no more of a partition whose offset is not there, and takes no other one for it either. */
+/*
+ * librdkafka reads no more of a partition whose offset is not there, and takes no other one for it either. Giving it
+ * back also ends the forwarding of its messages, a little later, in librdkafka's thread: what that thread is asked next
+ * it answers behind that.
+ */
 static bool assign_anew(struct kafka_source *k, const struct kafka_part *p, struct error *err)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(list, p->name, p->number);
     rd_kafka_error_t *e = rd_kafka_incremental_unassign(k->rk, list);
+    rd_kafka_rebalance_protocol(k->rk);
     tp->offset = (int64_t)p->position;
     forward(k, tp);
     if (!e)

@@ -32,12 +32,16 @@ struct stream {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stream *all;
 
-/* Of the receiving thread. */
-static _Thread_local bool here;
-static _Thread_local bool polled;              /* since Paho last slept */
-static _Thread_local int64_t read_us;          /* when something was last read; 0: more than there was room for */
-static _Thread_local int read_fd = -1;         /* the socket that was read last since the last poll … */
-static _Thread_local unsigned char first_byte; /* … and what came of it first */
+/*
+ * Of the receiving thread. In the block that a thread has from its start: what a module adds to it is allocated at the
+ * first use, also by the many threads that only call close here.
+ */
+#define OF_THIS_THREAD static _Thread_local __attribute__((tls_model("initial-exec")))
+OF_THIS_THREAD bool here;
+OF_THIS_THREAD bool polled;              /* since Paho last slept */
+OF_THIS_THREAD int64_t read_us;          /* when something was last read; 0: more than there was room for */
+OF_THIS_THREAD int read_fd = -1;         /* the socket that was read last since the last poll … */
+OF_THIS_THREAD unsigned char first_byte; /* … and what came of it first */
 
 ssize_t __real_recv(int fd, void *to, size_t len, int flags);
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
