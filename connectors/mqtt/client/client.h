@@ -9,6 +9,7 @@
 #include <MQTTAsync.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "connectors/mqtt/mqtt.h"
 
@@ -59,14 +60,16 @@ bool mqtt_connector_init(struct mqtt_connector *c, const struct component *compo
                          const struct mqtt_broker_options *broker, const char *suffix, struct error *err);
 /* Starts connecting; `connected` tells the outcome. */
 bool mqtt_connector_start(struct mqtt_connector *c, struct error *err);
-/* Connects and waits for the outcome, or until the sink (NULL: none) has to stop: then ERROR_RETRY. terms may be NULL.
- */
+/* Connects and waits for the outcome, or until the sink (may be NULL) has to stop: ERROR_RETRY. terms may be NULL. */
 bool mqtt_connector_open(struct mqtt_connector *c, const struct sink *s, struct mqtt_terms *terms, struct error *err);
 /* Disconnects in an orderly manner where connected, having waited for at most timeout_ms; destroys the client. */
 void mqtt_connector_release(struct mqtt_connector *c, int timeout_ms);
 
 /* Connects under a name of its own, which leaves the real session alone, and goes again. */
 bool mqtt_probe(const struct component *component, const struct mqtt_broker_options *broker, struct error *err);
+
+/* For waiting until then, on CLOCK_MONOTONIC. */
+struct timespec mqtt_from_now(int ms);
 
 /* "not authorized": a reason code of MQTT 5 as words. */
 const char *mqtt_reason(int code);

@@ -64,17 +64,18 @@ static void send_one_by_one(struct acks *a)
 
 /* A packet that went out in part has to be completed before anything else is written; else the connection is of no use.
  */
-static bool complete(int socket, const char *rest, size_t len)
+static void complete(int socket, const char *rest, size_t len)
 {
     while (len > 0) {
         struct pollfd fd = {.fd = socket, .events = POLLOUT};
         ssize_t n = poll(&fd, 1, COMPLETE_MS) == 1 ? send(socket, rest, len, MSG_NOSIGNAL) : -1;
-        if (n < 0)
-            return shutdown(socket, SHUT_RDWR) == 0;
+        if (n < 0) {
+            shutdown(socket, SHUT_RDWR);
+            return;
+        }
         rest += n;
         len -= (size_t)n;
     }
-    return true;
 }
 
 /* How many of the packets are sent. */

@@ -3,14 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "connectors/mqtt/client/client.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/event/convert.h"
 #include "pipeline/event/datetime.h"
 
-enum { FIRST_META = 64, GLANCE_NS = 20000000 };
+enum { FIRST_META = 64, GLANCE_MS = 20 };
 
 void intake_init(struct intake *in, struct lane *lane, struct partition *p)
 {
@@ -197,13 +197,7 @@ static bool fits(const struct intake *in, size_t need)
 
 static void wait_a_little(struct intake *in)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += GLANCE_NS;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
+    struct timespec until = mqtt_from_now(GLANCE_MS);
     pthread_cond_timedwait(&in->changed, &in->lock, &until);
 }
 

@@ -169,8 +169,7 @@ static char *paho_url(const char *url)
     return mem_strdup(url);
 }
 
-/* What is not the peer's or the network's passing trouble: a broker that ends in the middle of a handshake comes back.
- */
+/* Not the peer's or the network's passing trouble: a broker that ends in the middle of a handshake comes back. */
 static bool is_hopeless(unsigned long code)
 {
     if (ERR_GET_LIB(code) != ERR_LIB_SSL)
@@ -373,7 +372,7 @@ bool mqtt_connector_start(struct mqtt_connector *c, struct error *err)
 /* ---- waiting for it ------------------------------------------------------------------------------------------------
  */
 
-static struct timespec from_now(int ms)
+struct timespec mqtt_from_now(int ms)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -393,7 +392,7 @@ bool mqtt_connector_open(struct mqtt_connector *c, const struct sink *s, struct 
     bool stopping = false;
     pthread_mutex_lock(&c->lock);
     while (!c->answered && !stopping) { /* Paho always answers: connectTimeout per address */
-        struct timespec until = from_now(GLANCE_MS);
+        struct timespec until = mqtt_from_now(GLANCE_MS);
         pthread_cond_timedwait(&c->changed, &c->lock, &until);
         stopping = s && sink_stopping(s);
     }

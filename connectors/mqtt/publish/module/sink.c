@@ -15,7 +15,7 @@
 #include "connectors/mqtt/publish/message.h"
 #include "pipeline/engine/config.h"
 
-enum { GLANCE_NS = 100000000, LAST_WORDS_MS = 1000 };
+enum { GLANCE_MS = 100, LAST_WORDS_MS = 1000 };
 
 struct slot {
     struct mqtt_sink *sink;
@@ -213,8 +213,8 @@ static bool sink_open(struct sink *s, struct error *err)
 static void sink_close(struct sink *s)
 {
     struct mqtt_sink *m = s->state;
-    mqtt_connector_release(&m->connector, sink_stopping(s) ? 0 : LAST_WORDS_MS); /* calls back for what is under way:
-                                                                                  the slots are still there */
+    /* Calls back for what is under way: the slots are still there. */
+    mqtt_connector_release(&m->connector, sink_stopping(s) ? 0 : LAST_WORDS_MS);
     pthread_cond_destroy(&m->changed);
     free(m->slots);
     m->slots = NULL;
@@ -290,13 +290,7 @@ static bool await_answers(struct sink *s, uint32_t most, struct error *err)
             return true;
         if (sink_stopping(s))
             return error_set(err, ERROR_STOP, "stopped before the broker had acknowledged everything");
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += GLANCE_NS;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
+        struct timespec until = mqtt_from_now(GLANCE_MS);
         pthread_mutex_lock(&m->lock);
         while (m->answered == NO_SLOT && !m->lost && pthread_cond_timedwait(&m->changed, &m->lock, &until) != ETIMEDOUT)
             ;
